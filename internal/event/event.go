@@ -1,0 +1,235 @@
+package event
+
+import "time"
+
+// Event is one thing that happened. The set is sealed: only this package declares events, so
+// a view can be checked for handling all of them.
+type Event interface {
+	// Name is the stable value of the "type" field in JSON output.
+	Name() string
+	sealed()
+}
+
+// Sink receives events. Emit must not block for long (it may be called from the data path's
+// reporting goroutine, never from the hot path itself) and must be safe for concurrent use.
+type Sink interface {
+	Emit(Event)
+}
+
+// SinkFunc adapts a function to a Sink.
+type SinkFunc func(Event)
+
+// Emit calls f.
+func (f SinkFunc) Emit(e Event) { f(e) }
+
+// Discard is a Sink that drops everything.
+var Discard Sink = SinkFunc(func(Event) {})
+
+// Tee returns a Sink that hands every event to each of sinks in order. Nil sinks are left out.
+func Tee(sinks ...Sink) Sink {
+	kept := make([]Sink, 0, len(sinks))
+	for _, s := range sinks {
+		if s != nil {
+			kept = append(kept, s)
+		}
+	}
+	return SinkFunc(func(e Event) {
+		for _, s := range kept {
+			s.Emit(e)
+		}
+	})
+}
+
+// RunStarted opens every run of apply or rollback.
+type RunStarted struct {
+	Migration string   `json:"migration"`
+	Command   string   `json:"command"`
+	Lineage   string   `json:"lineage"`
+	PlanID    string   `json:"plan_id"`
+	Resumed   bool     `json:"resumed"`
+	Steps     []string `json:"steps"`
+}
+
+// StepStarted says that a step's intent is durable and its work begins.
+type StepStarted struct {
+	Step   string `json:"step"`
+	Index  int    `json:"index"` // 1-based
+	Of     int    `json:"of"`
+	What   string `json:"what"`
+	Impact string `json:"impact,omitempty"`
+}
+
+// StepSkipped says that a step needs no work: it was done by an earlier run, or the live
+// clusters already show its result.
+type StepSkipped struct {
+	Step   string `json:"step"`
+	Index  int    `json:"index"`
+	Of     int    `json:"of"`
+	Reason string `json:"reason"`
+}
+
+// StepDone says that the live clusters show the step's result and that this is recorded.
+type StepDone struct {
+	Step    string        `json:"step"`
+	Index   int           `json:"index"`
+	Of      int           `json:"of"`
+	Elapsed time.Duration `json:"elapsed_ns"`
+	Proof   string        `json:"proof,omitempty"`
+}
+
+// StepFailed ends a run with an error.
+type StepFailed struct {
+	Step  string `json:"step"`
+	Error string `json:"error"`
+	Code  string `json:"code,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// Waiting tells why nothing moves and until when it will be waited for.
+type Waiting struct {
+	Step    string        `json:"step"`
+	Reason  string        `json:"reason"`
+	Elapsed time.Duration `json:"elapsed_ns"`
+	Limit   time.Duration `json:"limit_ns"`
+}
+
+// Warning is anything the operator should read although the run goes on.
+type Warning struct {
+	Step string `json:"step,omitempty"`
+	Code string `json:"code,omitempty"`
+	Text string `json:"text"`
+	Hint string `json:"hint,omitempty"`
+}
+
+// PartitionProgress is the part of one source partition (copy) or unit (verify).
+type PartitionProgress struct {
+	Index int32  `json:"index"`
+	Rows  uint64 `json:"rows"`
+	Bytes uint64 `json:"bytes"`
+	// Estimate is the expected number of rows, 0 when unknown. It comes from RocksDB's
+	// estimate and may be off by tens of percent: never derive "done" from it.
+	Estimate uint64 `json:"estimate,omitempty"`
+	Active   bool   `json:"active,omitempty"`
+	Done     bool   `json:"done,omitempty"`
+}
+
+// MoveProgress is the state of a copy or a comparison at one moment.
+type MoveProgress struct {
+	Step           string              `json:"step"`
+	Kind           string              `json:"kind"` // "copy" or "verify"
+	Partitions     []PartitionProgress `json:"partitions,omitempty"`
+	PartitionsDone int                 `json:"partitions_done"`
+	PartitionCount int                 `json:"partition_count"`
+	Rows           uint64              `json:"rows"`
+	Bytes          uint64              `json:"bytes"`
+	RowsEstimate   uint64              `json:"rows_estimate,omitempty"`
+	RowsPerSecond  float64             `json:"rows_per_second"`
+	BytesPerSecond float64             `json:"bytes_per_second"`
+	// ETA is 0 while unknown.
+	ETA         time.Duration `json:"eta_ns,omitempty"`
+	InFlight    int           `json:"in_flight"`
+	Limit       string        `json:"limit,omitempty"`
+	LimitReason string        `json:"limit_reason,omitempty"`
+	Differences uint64        `json:"differences"`
+	Elapsed     time.Duration `json:"elapsed_ns"`
+}
+
+// DifferenceKind says in which way source and target disagree about one row.
+type DifferenceKind string
+
+// The kinds of difference.
+const (
+	Missing   DifferenceKind = "missing"   // on the source, not on the target
+	Extra     DifferenceKind = "extra"     // on the target, not on the source
+	Changed   DifferenceKind = "value"     // values differ
+	Expiry    DifferenceKind = "expiry"    // absolute expiry differs
+	Misplaced DifferenceKind = "misplaced" // in a partition that its hash does not select
+)
+
+// Difference is one row on which source and target disagree. Values themselves are left out:
+// logs travel further than tables may.
+type Difference struct {
+	Kind            DifferenceKind `json:"kind"`
+	Side            string         `json:"side,omitempty"` // "source" or "target", for Misplaced
+	SourcePartition int32          `json:"source_partition"`
+	TargetPartition int32          `json:"target_partition"`
+	HashKey         string         `json:"hash_key"` // quoted, or 0x… when binary
+	SortKey         string         `json:"sort_key"`
+	RawKey          []byte         `json:"raw_key"`
+	SourceBytes     int            `json:"source_bytes"`
+	TargetBytes     int            `json:"target_bytes"`
+	SourceExpire    uint32         `json:"source_expire"` // seconds since 2016-01-01 UTC, 0 never
+	TargetExpire    uint32         `json:"target_expire"`
+}
+
+// Verified is the outcome of one comparison.
+type Verified struct {
+	Step           string       `json:"step"`
+	SourceRows     uint64       `json:"source_rows"`
+	TargetRows     uint64       `json:"target_rows"`
+	Differences    uint64       `json:"differences"`
+	Missing        uint64       `json:"missing"`
+	Extra          uint64       `json:"extra"`
+	Changed        uint64       `json:"changed"`
+	ExpiryDiffers  uint64       `json:"expiry_differs"`
+	Misplaced      uint64       `json:"misplaced"`
+	ExpiredMidway  uint64       `json:"expired_midway"`
+	AllowedExtra   uint64       `json:"allowed_extra"`
+	SourceChanged  []int32      `json:"source_changed,omitempty"`
+	Round          int          `json:"round"`
+	FirstDiffering []Difference `json:"first_differing,omitempty"`
+}
+
+// FenceProven says that every partition of the table answered a probe as fenced or unfenced.
+type FenceProven struct {
+	Step       string        `json:"step"`
+	Cluster    string        `json:"cluster"`
+	Table      string        `json:"table"`
+	Partitions int           `json:"partitions"`
+	Up         bool          `json:"up"`
+	Spread     time.Duration `json:"spread_ns"` // first to last partition
+	Took       time.Duration `json:"took_ns"`
+}
+
+// GateReached ends a run at a gate that nobody has approved yet.
+type GateReached struct {
+	Gate    string `json:"gate"`
+	Step    string `json:"step"`
+	Command string `json:"command"`
+}
+
+// UndoStarted, UndoDone and UndoFailed frame the compensation of one step.
+type UndoStarted struct {
+	Step string `json:"step"`
+	What string `json:"what"`
+}
+
+// UndoDone says that the live clusters show that the step's change is gone.
+type UndoDone struct {
+	Step   string `json:"step"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// UndoFailed is the loudest event there is: something was left behind.
+type UndoFailed struct {
+	Step   string `json:"step"`
+	Error  string `json:"error"`
+	Repair string `json:"repair"`
+}
+
+// Interrupted says that the run stopped at a safe point because it was told to.
+type Interrupted struct {
+	Step   string `json:"step"`
+	Resume string `json:"resume"`
+	Note   string `json:"note,omitempty"`
+}
+
+// RunDone closes a run that reached its end.
+type RunDone struct {
+	Migration string        `json:"migration"`
+	Command   string        `json:"command"`
+	Rows      uint64        `json:"rows"`
+	Bytes     uint64        `json:"bytes"`
+	Elapsed   time.Duration `json:"elapsed_ns"`
+	Text      string        `json:"text"`
+}
