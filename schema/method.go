@@ -1,0 +1,48 @@
+package schema
+
+// Method is how rows get from source to target. The set is sealed: *CopyMethod.
+type Method interface {
+	// Kind is the label of the method block: "copy".
+	Kind() string
+	// Gates are the points, in order, at which apply can be made to wait for a person.
+	Gates() []string
+	sealedMethod()
+}
+
+// CopyMethod reads every row of the source and writes it to the target.
+type CopyMethod struct {
+	SourceWrites SourceWrites
+}
+
+// SourceWrites says what keeps the source from changing under the copy.
+type SourceWrites string
+
+// The values of source_writes. The default is SourceWritesStopped.
+const (
+	// SourceWritesStopped is a promise of the operator that no client writes. It is checked
+	// afterwards, it is not a guarantee.
+	SourceWritesStopped SourceWrites = "stopped"
+	// SourceWritesFenced rejects the writes of clients while rows are copied and compared.
+	SourceWritesFenced SourceWrites = "fenced"
+	// SourceWritesAccepted lets clients write: rows that change meanwhile may differ at the end.
+	SourceWritesAccepted SourceWrites = "accepted"
+)
+
+// The gates of method copy.
+const (
+	GateCopy    = "copy"    // before the first change
+	GateUnfence = "unfence" // before the fence is lifted or handed over; only with a fence
+)
+
+// Kind implements Method.
+func (*CopyMethod) Kind() string { return "copy" }
+
+// Gates implements Method. GateUnfence exists only where there is a fence.
+func (m *CopyMethod) Gates() []string {
+	if m.SourceWrites == SourceWritesFenced {
+		return []string{GateCopy, GateUnfence}
+	}
+	return []string{GateCopy}
+}
+
+func (*CopyMethod) sealedMethod() {}

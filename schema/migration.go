@@ -1,0 +1,80 @@
+package schema
+
+import "github.com/hashicorp/hcl/v2"
+
+// Migration is one checked migration block.
+type Migration struct {
+	// Name is unique in the configuration and fit to be a file name: letters, digits, '_', '-',
+	// '.', not starting with a dot, at most 128 bytes.
+	Name   string
+	Source Source
+	Target Target
+	Method Method
+	Limits Limits
+	Verify Verify
+	After  After
+	// Approve lists the gates that stop apply until they are approved: a subset of
+	// Method.Gates(), without repetitions, in the method's order.
+	Approve []string
+	// Range is the header of the block, for diagnostics and plans.
+	Range hcl.Range
+	// Fingerprint is the lower-case hex SHA-256 of the whole normalised declaration. Formatting,
+	// comments, the way a value was computed, and a default written out do not change it.
+	Fingerprint string
+	// IdentityFingerprint leaves out what may be changed while a migration is under way: Limits
+	// and Approve. A run that was begun under another identity must not be resumed.
+	IdentityFingerprint string
+}
+
+// Source is the table that rows come from.
+type Source struct {
+	Cluster *Cluster
+	Table   string
+	Range   hcl.Range
+}
+
+// Target is the table that rows go to.
+type Target struct {
+	Cluster *Cluster
+	Table   string // the source's when it is not declared
+	// PartitionCount is a power of two from 1 on; nil means the source's count (which may be
+	// any number and is not checked here).
+	PartitionCount *int32
+	// ReplicaCount is 1 or more; nil means the source's. What the cluster allows is only known
+	// to its meta servers.
+	ReplicaCount *int32
+	// Envs are set over the ones carried from the source. Every key and value is one that
+	// UPDATE_APP_ENV of 2.5 accepts. Never put them into the create request: default_ttl and
+	// manual_compact.* there crash the servers. Nil when none are declared.
+	Envs     map[string]string
+	IfExists IfExists
+	Range    hcl.Range
+}
+
+// IfExists says what to do when the target table is there already.
+type IfExists string
+
+// The values of if_exists. The default is IfExistsFail.
+const (
+	IfExistsFail        IfExists = "fail"         // refuse
+	IfExistsResumeEmpty IfExists = "resume_empty" // use it when it holds no row
+	IfExistsMerge       IfExists = "merge"        // write into it, rows of its own stay
+)
+
+// Verify says how source and target are compared at the end.
+type Verify struct {
+	Mode  VerifyMode
+	Range hcl.Range // zero when the block is absent
+}
+
+// VerifyMode is how much is compared.
+type VerifyMode string
+
+// The values of verify.mode. The default is VerifyFull. This release refuses VerifySample and
+// VerifyCount when it loads a configuration, so no checked Migration carries them.
+const (
+	VerifyFull   VerifyMode = "full"
+	VerifySample VerifyMode = "sample"
+	VerifyCount  VerifyMode = "count"
+	VerifyOff    VerifyMode = "off"
+)
