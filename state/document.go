@@ -10,7 +10,7 @@ import (
 const FormatVersion = 1
 
 // Blob is a piece of somebody else's data: a plan, a prior value, a cursor, a proof. This package stores it and never
-// looks into Data.
+// looks into Data. The JSON names of a Blob are part of format 1 of the journal and never change.
 type Blob struct {
 	// Kind names the type of Data, for example "copy-cursor". Never empty.
 	Kind string `json:"kind"`

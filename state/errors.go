@@ -21,6 +21,8 @@ type UnusableError struct {
 	Backup string
 	// Err is the cause when there is one, for example of the JSON decoder.
 	Err error
+
+	journal bool // a journal, which may be lost at the price of doing its step again from the last folded cursor
 }
 
 // Summary says what is wrong.
@@ -35,6 +37,9 @@ func (e *UnusableError) Summary() string {
 // Hint says what to do.
 func (e *UnusableError) Hint() string {
 	const adopt = "rebuild it from the clusters with pegmigrate apply -adopt"
+	if e.journal {
+		return "delete it; the step then begins again from the cursor in the state document"
+	}
 	if e.Backup == "" {
 		return adopt
 	}
