@@ -1,0 +1,91 @@
+package apply
+
+import (
+	"fmt"
+	"time"
+)
+
+// Codes of run-time failures.
+const (
+	CodeCluster       = "PM3001" // a cluster did not do what was asked
+	CodeState         = "PM3002" // the state could not be written
+	CodeForeignMarker = "PM3003"
+	CodeTargetStolen  = "PM3004" // somebody else created the target meanwhile
+	CodeNeverHealthy  = "PM3005"
+	CodeFence         = "PM3006" // the fence did not come up, or did not come down
+	CodeQuiesce       = "PM3007"
+	CodeCopy          = "PM3008"
+	CodeVerify        = "PM3009" // the comparison could not be finished
+	CodeDifferences   = "PM3010"
+	CodeSourceChanged = "PM3011" // stopped writers were not stopped
+	CodeTTL           = "PM3012"
+	CodeUndo          = "PM3013"
+	CodeBudget        = "PM3014"
+	CodeFinished      = "PM3015" // nothing to undo, or nothing to apply
+	CodeState2        = "PM3016" // the state document does not fit the plan
+)
+
+// StepError ends a run. Code is stable, Hint says what to do.
+type StepError struct {
+	Step string
+	Code string
+	Text string
+	Hint string
+	Err  error
+}
+
+// Error implements error.
+func (e *StepError) Error() string {
+	s := e.Text
+	if e.Step != "" {
+		s = e.Step + ": " + s
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// GateError says that the run waits for a person.
+type GateError struct {
+	Gate string
+	Step string
+}
+
+// Error implements error.
+func (e *GateError) Error() string { return fmt.Sprintf("waiting at gate %q", e.Gate) }
+
+// InterruptedError says that the run was told to stop and did so at a safe point.
+type InterruptedError struct {
+	Step string
+	// Fenced says that writes on the source are still rejected.
+	Fenced bool
+}
+
+// Error implements error.
+func (e *InterruptedError) Error() string { return "interrupted at step " + e.Step }
+
+// DifferencesError says that source and target do not hold the same rows.
+type DifferencesError struct {
+	Step  string
+	Count uint64
+}
+
+// Error implements error.
+func (e *DifferencesError) Error() string {
+	return fmt.Sprintf("%s: source and target differ in %d rows", e.Step, e.Count)
+}
+
+// BudgetError says that the write-reject budget was used up and the fence was lifted.
+type BudgetError struct {
+	Step   string
+	Budget time.Duration
+}
+
+// Error implements error.
+func (e *BudgetError) Error() string {
+	return fmt.Sprintf("%s: the write-reject budget of %s is used up; the fence was lifted", e.Step, e.Budget)
+}

@@ -1,0 +1,217 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/marker"
+	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/state"
+)
+
+// ownPriors is what the clusters looked like before the first change. It is kept in the state
+// document and, as the ownership marker, in the source table itself.
+type ownPriors struct {
+	SourceInfo      marker.Prior            `json:"source_info"`
+	TargetInfo      marker.Prior            `json:"target_info"`
+	TargetExisted   bool                    `json:"target_existed"`
+	TargetHighestID int32                   `json:"target_highest_id"`
+	SourceEnvs      map[string]marker.Prior `json:"source_envs,omitempty"`
+	TargetEnvs      map[string]marker.Prior `json:"target_envs,omitempty"`
+	Since           time.Time               `json:"since"`
+}
+
+// ownRunner writes the ownership marker.
+type ownRunner struct {
+	base
+	a plan.Own
+}
+
+// prior looks at everything that later steps will change.
+func (o *ownRunner) prior(ctx context.Context) (*state.Blob, error) {
+	src, err := o.table(ctx, o.a.Source)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", o.a.Source, err)
+	}
+	if err := o.foreign(o.a.Source, src.Envs[marker.Env]); err != nil {
+		return nil, err
+	}
+	p := ownPriors{
+		SourceInfo: marker.PriorOf(src.Envs, marker.Env),
+		SourceEnvs: map[string]marker.Prior{plan.EnvDeny: marker.PriorOf(src.Envs, plan.EnvDeny)},
+		Since:      o.r.Now().UTC().Truncate(time.Second),
+	}
+	dst, err := o.table(ctx, o.a.Target)
+	switch {
+	case errors.Is(err, ErrNoTable):
+	case err != nil:
+		return nil, fmt.Errorf("look at %s: %w", o.a.Target, err)
+	default:
+		if err := o.foreign(o.a.Target, dst.Envs[marker.Env]); err != nil {
+			return nil, err
+		}
+		p.TargetExisted = true
+		p.TargetInfo = marker.PriorOf(dst.Envs, marker.Env)
+		p.TargetEnvs = map[string]marker.Prior{marker.Env: p.TargetInfo}
+		for _, key := range targetKeys(o.r.Plan) {
+			p.TargetEnvs[key] = marker.PriorOf(dst.Envs, key)
+		}
+	}
+	highest, cancel := o.call(ctx)
+	defer cancel()
+	if p.TargetHighestID, err = o.r.World.Tables.HighestID(highest, o.a.Target.Cluster); err != nil {
+		return nil, fmt.Errorf("list the tables of %s: %w", o.a.Target.Cluster, err)
+	}
+	return blob(kindPriors, p)
+}
+
+// targetKeys lists the envs of the target that the plan will set.
+func targetKeys(p *plan.Plan) []string {
+	var keys []string
+	for _, s := range p.Steps {
+		switch a := s.Action.(type) {
+		case plan.SetEnvs:
+			keys = append(keys, sorted(a.Envs)...)
+		case plan.ParkTTL:
+			keys = append(keys, plan.EnvDefaultTTL)
+		}
+	}
+	return keys
+}
+
+// foreign refuses a marker that is not of this run.
+func (o *ownRunner) foreign(t plan.TableRef, text string) error {
+	m, err := marker.Parse(text)
+	if err != nil {
+		return &StepError{Step: o.id, Code: CodeForeignMarker, Text: fmt.Sprintf("%s: %s cannot be read", t, marker.Env), Err: err,
+			Hint: "put the right text back by hand"}
+	}
+	if m == nil || m.Lineage == o.r.Store.Document().Lineage {
+		return nil
+	}
+	return &StepError{Step: o.id, Code: CodeForeignMarker,
+		Text: fmt.Sprintf("%s is being migrated by %s since %s (migration %q, lineage %s)", t, m.Owner, m.Since.Format(time.RFC3339), m.Migration, m.Lineage),
+		Hint: "ask its owner; a finished or rolled back run there takes the marker out"}
+}
+
+func (o *ownRunner) done(ctx context.Context) (bool, string, error) {
+	src, err := o.table(ctx, o.a.Source)
+	if err != nil {
+		return false, "", err
+	}
+	text := src.Envs[marker.Env]
+	if err := o.foreign(o.a.Source, text); err != nil {
+		return false, "", err
+	}
+	if m, _ := marker.Parse(text); m != nil {
+		return true, "the marker in " + o.a.Source.String() + " names this run", nil
+	}
+	return false, o.a.Source.String() + " carries no marker", nil
+}
+
+func (o *ownRunner) run(ctx context.Context) error {
+	p, err := o.r.priors()
+	if err != nil {
+		return err
+	}
+	return o.r.mark(ctx, o.a.Source, "source", o.a.Target, p.SourceInfo, p)
+}
+
+// mark writes a marker into a table. The lineage makes it ours.
+func (r *Run) mark(ctx context.Context, t plan.TableRef, role string, peer plan.TableRef, prior marker.Prior, p ownPriors) error {
+	text, err := marker.Format(marker.Marker{
+		Lineage: r.Store.Document().Lineage, Migration: r.Plan.Migration, Owner: r.Owner, Since: p.Since,
+		Role: role, Peer: peer.String(), Prior: prior,
+		TargetExisted: p.TargetExisted, TargetHighestID: p.TargetHighestID,
+		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs,
+	})
+	if err != nil {
+		return err
+	}
+	return r.setEnvs(ctx, t, map[string]string{marker.Env: text})
+}
+
+// priors reads what the first step found.
+func (r *Run) priors() (ownPriors, error) {
+	for _, s := range r.Plan.Steps {
+		if _, ok := s.Action.(plan.Own); !ok {
+			continue
+		}
+		p, ok, err := unblob[ownPriors](r.record(s.ID).Prior, kindPriors)
+		if err != nil || ok {
+			return p, err
+		}
+	}
+	return ownPriors{}, &StepError{Code: CodeState2, Text: "the state document does not hold the prior values",
+		Hint: "restore its .backup, or `pegmigrate apply -adopt`"}
+}
+
+// PriorsBlob rebuilds the prior values of a migration from its ownership marker, for -adopt.
+func PriorsBlob(m *marker.Marker) (*state.Blob, error) {
+	return blob(kindPriors, ownPriors{
+		SourceInfo: m.Prior, TargetExisted: m.TargetExisted, TargetHighestID: m.TargetHighestID,
+		SourceEnvs: m.SourceEnvs, TargetEnvs: m.TargetEnvs, Since: m.Since,
+		TargetInfo: m.TargetEnvs[marker.Env],
+	})
+}
+
+// disownRunner takes the markers out.
+type disownRunner struct {
+	base
+	a plan.Disown
+}
+
+func (d *disownRunner) done(ctx context.Context) (bool, string, error) {
+	for _, t := range []plan.TableRef{d.a.Target, d.a.Source} {
+		s, err := d.table(ctx, t)
+		if errors.Is(err, ErrNoTable) {
+			continue
+		}
+		if err != nil {
+			return false, "", err
+		}
+		if m, _ := marker.Parse(s.Envs[marker.Env]); m != nil && m.Lineage == d.r.Store.Document().Lineage {
+			return false, t.String() + " carries the marker", nil
+		}
+	}
+	return true, "no marker of this run on either table", nil
+}
+
+// run clears the target first: as long as the source is marked, a lost state can be rebuilt.
+func (d *disownRunner) run(ctx context.Context) error {
+	p, err := d.r.priors()
+	if err != nil {
+		return err
+	}
+	info := p.TargetInfo
+	if !p.TargetExisted {
+		info = marker.Prior{Had: d.a.TargetInfo != "", Value: d.a.TargetInfo}
+	}
+	if err := d.r.unmark(ctx, d.a.Target, info); err != nil {
+		return err
+	}
+	return d.r.unmark(ctx, d.a.Source, p.SourceInfo)
+}
+
+// unmark puts the text back, when the marker there is ours.
+func (r *Run) unmark(ctx context.Context, t plan.TableRef, prior marker.Prior) error {
+	look, cancel := context.WithTimeout(ctx, r.Waits.Call)
+	defer cancel()
+	s, err := r.World.Tables.Table(look, t)
+	if errors.Is(err, ErrNoTable) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m, err := marker.Parse(s.Envs[marker.Env])
+	if err != nil {
+		return fmt.Errorf("%s: %w", t, err)
+	}
+	if m == nil || m.Lineage != r.Store.Document().Lineage {
+		return nil
+	}
+	return r.restoreEnvs(ctx, t, map[string]marker.Prior{marker.Env: prior})
+}

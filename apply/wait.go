@@ -1,0 +1,48 @@
+package apply
+
+import (
+	"context"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/event"
+)
+
+// await looks at the clusters every poll interval until look says that it is over. The reason that
+// look returns is emitted, so that nobody stares at a still screen. It gives up at the limit with
+// the last reason; an error of look ends it at once.
+func (b base) await(ctx context.Context, limit time.Duration, code, hint string,
+	look func(context.Context) (over bool, reason string, err error)) error {
+	begun := b.r.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	<-timer.C
+	for {
+		over, reason, err := look(ctx)
+		if err != nil {
+			return err
+		}
+		if over {
+			return nil
+		}
+		elapsed := b.r.Now().Sub(begun)
+		if elapsed >= limit {
+			return &StepError{Step: b.id, Code: code, Text: "gave up after " + limit.Round(time.Millisecond).String() + ": " + reason, Hint: hint}
+		}
+		b.r.Sink.Emit(event.Waiting{Step: b.id, Reason: reason, Elapsed: elapsed, Limit: limit})
+		timer.Reset(b.r.Waits.Poll)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// tolerate turns the failure of one look into a reason to look again: a meta that changes its
+// leader, or a node that is away for a moment, must not end a wait that has a deadline anyway.
+func tolerate(ctx context.Context, err error) (string, error) {
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	return err.Error(), nil
+}

@@ -1,0 +1,175 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/plan"
+)
+
+// ErrNoTable says that a cluster has no table of that name.
+var ErrNoTable = errors.New("no such table")
+
+// ErrOutcomeUnknown says that a change was sent and its answer was lost. It may or may not have
+// taken effect: ask the world, never send it again blindly.
+var ErrOutcomeUnknown = errors.New("outcome unknown")
+
+// TableState is a table as its cluster lists it.
+type TableState struct {
+	ID         int32
+	Status     string // AVAILABLE, CREATING, ...
+	Partitions int32
+	Replicas   int32
+	Envs       map[string]string
+	CreatedAt  time.Time
+}
+
+// Health counts the partitions of a table by replication.
+type Health struct {
+	Partitions int
+	Full       int // primary and all secondaries
+	NoPrimary  int
+}
+
+// Tables reads and changes tables. Every method makes one attempt that outlives a change of the
+// meta leader, returns when ctx ends, and may be called from any goroutine. Changes are idempotent
+// except CreateTable and DropTable, which answer ErrOutcomeUnknown when their reply was lost.
+type Tables interface {
+	// Table answers ErrNoTable when there is none; dropped tables do not count.
+	Table(ctx context.Context, t plan.TableRef) (TableState, error)
+	// HighestID is the largest app id that the cluster lists, dropped tables included.
+	HighestID(ctx context.Context, cluster string) (int32, error)
+	CreateTable(ctx context.Context, spec plan.CreateTable) (id int32, err error)
+	DropTable(ctx context.Context, t plan.TableRef, reserve time.Duration) error
+	SetEnvs(ctx context.Context, t plan.TableRef, envs map[string]string) error
+	DeleteEnvs(ctx context.Context, t plan.TableRef, keys []string) error
+	Health(ctx context.Context, t plan.TableRef) (Health, error)
+}
+
+// Verdict is what a probe of one partition proved.
+type Verdict int
+
+// The verdicts. Unclear proves nothing: a node that is not primary also rejects.
+const (
+	Unclear Verdict = iota
+	Accepted
+	Rejected
+)
+
+// Probe is the answer of one partition to a delete of a reserved key.
+type Probe struct {
+	Partition int32     `json:"partition"`
+	Verdict   Verdict   `json:"verdict"`
+	Primary   string    `json:"primary"`
+	Ballot    int64     `json:"ballot"`
+	At        time.Time `json:"at"`
+	Detail    string    `json:"detail,omitempty"`
+}
+
+// Decree is the replication progress of one partition's primary.
+type Decree struct {
+	Partition int32  `json:"partition"`
+	Primary   string `json:"primary"`
+	Ballot    int64  `json:"ballot"`
+	Prepared  int64  `json:"prepared"`
+	Committed int64  `json:"committed"`
+}
+
+// Fences looks at single partitions. All methods are safe for concurrent use.
+type Fences interface {
+	// Probe sends one delete of a reserved key to the primary of each given partition. A Rejected
+	// verdict needs a node that says itself that it is the primary, under one ballot before and
+	// after.
+	Probe(ctx context.Context, t plan.TableRef, partitions []int32) ([]Probe, error)
+	// ProbeTTL writes one reserved row without expiry to every partition, reads its expiry and
+	// deletes it. It returns the partitions that stamped the row.
+	ProbeTTL(ctx context.Context, t plan.TableRef) (stamped []int32, err error)
+	// Decrees reads the decrees of every partition's primary. A partition without a primary that
+	// answers is an error, not left out.
+	Decrees(ctx context.Context, t plan.TableRef) ([]Decree, error)
+	// SyncInterval is the longest time that a change of envs takes to reach every primary, as the
+	// servers report it.
+	SyncInterval(ctx context.Context, cluster string) (time.Duration, error)
+}
+
+// CopyJob is one run of the copy engine.
+type CopyJob struct {
+	Source, Target plan.TableRef
+	Limits         plan.CopyLimits
+	// Cursors are what an earlier run saved, by partition; opaque to this package.
+	Cursors map[string]json.RawMessage
+	// Save makes cursors durable. The engine calls it only with cursors whose rows the target has
+	// acknowledged. An error stops the engine.
+	Save func(map[string]json.RawMessage) error
+	// Report receives progress, about once a second.
+	Report func(event.MoveProgress)
+}
+
+// CopyOutcome is what a finished copy did.
+type CopyOutcome struct {
+	Rows, Bytes uint64
+	Expired     uint64 // rows that had expired before they could be written
+	// Digest is the digest of the source's rows as they were read; opaque to this package.
+	Digest json.RawMessage
+}
+
+// VerifyJob is one comparison.
+type VerifyJob struct {
+	Source, Target plan.TableRef
+	Limits         plan.CopyLimits
+	AllowExtra     bool
+	// Repair writes missing and differing rows to the target again and deletes extra ones.
+	Repair bool
+	// FirstDigest is the digest of the copy; nil when the source may have been written to.
+	FirstDigest json.RawMessage
+	Report      func(event.MoveProgress)
+}
+
+// Engine moves and compares rows.
+type Engine interface {
+	// Copy returns nil only when every row that was in the source when it was read is acknowledged
+	// by the target. On error the cursors saved last are good to resume from.
+	Copy(ctx context.Context, job CopyJob) (CopyOutcome, error)
+	// Verify returns an error when the comparison could not be finished; differences are a result,
+	// not an error. With Repair the outcome counts the differences found before the repair.
+	Verify(ctx context.Context, job VerifyJob) (event.Verified, error)
+}
+
+// World is everything that apply touches.
+type World struct {
+	Tables Tables
+	Fences Fences
+	Engine Engine
+}
+
+// Waits are the few intervals that no server reports. Tests inject shorter ones.
+type Waits struct {
+	// Poll is the time between two looks at the clusters while waiting.
+	Poll time.Duration
+	// Call bounds one request to a cluster.
+	Call time.Duration
+	// Healthy bounds the wait for a new table: primaries take 10 to 30 s on a real cluster,
+	// learning secondaries longer.
+	Healthy time.Duration
+	// FenceMargin is added to two config syncs before a fence counts as not coming.
+	FenceMargin time.Duration
+	// Watch is the time between two proofs of a standing fence.
+	Watch time.Duration
+	// Undo bounds the compensation of one step, on top of what servers report.
+	Undo time.Duration
+}
+
+// DefaultWaits are the waits for real clusters.
+func DefaultWaits() Waits {
+	return Waits{
+		Poll:        500 * time.Millisecond,
+		Call:        15 * time.Second,
+		Healthy:     10 * time.Minute,
+		FenceMargin: 60 * time.Second,
+		Watch:       5 * time.Second,
+		Undo:        2 * time.Minute,
+	}
+}

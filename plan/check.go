@@ -1,0 +1,104 @@
+package plan
+
+import "fmt"
+
+// Severity ranks a check.
+type Severity string
+
+// The severities. Error forbids apply; Warning is shown and does not.
+const (
+	OK      Severity = "ok"
+	Warning Severity = "warning"
+	Error   Severity = "error"
+)
+
+// Check is one preflight finding.
+type Check struct {
+	Code     string   `json:"code,omitempty"` // PM2xxx, "" for ok
+	Severity Severity `json:"severity"`
+	Text     string   `json:"text"`
+	Hint     string   `json:"hint,omitempty"`
+	// Place is "file:line,column" of the declaration that the finding is about.
+	Place string `json:"place,omitempty"`
+	// Loud marks a warning that is shown in red: the operator gave up a guarantee.
+	Loud bool `json:"loud,omitempty"`
+}
+
+// Codes of the checks. A code keeps its meaning for ever; retired ones are not used again.
+const (
+	CodeClusterSilent     = "PM2001" // no meta server answers
+	CodeNoLeader          = "PM2002" // meta servers answer, but the leader cannot be reached
+	CodeNodeSilent        = "PM2003" // a replica server did not tell its version
+	CodeVersion           = "PM2004" // server version that this release does not support
+	CodeMetaLevel         = "PM2005" // meta function level forbids table changes
+	CodeSameTable         = "PM2006" // source and target are one table
+	CodeTableUnread       = "PM2007" // a table could not be looked at
+	CodeSourceMissing     = "PM2101"
+	CodeSourceDropped     = "PM2102"
+	CodeSourceBusy        = "PM2103" // creating, recalling, dropping
+	CodeSplitting         = "PM2104"
+	CodeUnhealthy         = "PM2105"
+	CodeBulkLoading       = "PM2106"
+	CodeDuplicating       = "PM2107"
+	CodeDataVersion       = "PM2110"
+	CodeTargetExists      = "PM2120"
+	CodeTargetHasRows     = "PM2121"
+	CodeTargetShape       = "PM2122"
+	CodeReplicasOverNodes = "PM2123"
+	CodeReplicasOverLimit = "PM2124"
+	CodePartitionCount    = "PM2125"
+	CodeTargetDenies      = "PM2126"
+	CodeForeignMarker     = "PM2130"
+	CodeLostState         = "PM2131"
+	CodeDamagedMarker     = "PM2132"
+	CodeTTLStamps         = "PM2141"
+	CodeSourceDenies      = "PM2142"
+	CodeEnvNotCarried     = "PM2143"
+	CodeEnvUnknown        = "PM2144"
+	CodeWritersStopped    = "PM2150"
+	CodeWritersAccepted   = "PM2151"
+	CodeRejectBudget      = "PM2152"
+	CodeVerifyOff         = "PM2153"
+	CodeDisk              = "PM2160"
+	CodeThrottled         = "PM2162"
+	CodeWriteSize         = "PM2163"
+	CodeIdentity          = "PM2180"
+	CodeDrifted           = "PM2181"
+	CodeStale             = "PM2190"
+	CodePlanVersion       = "PM2191"
+	CodePlanEdited        = "PM2192"
+	CodePlanUnreadable    = "PM2193"
+)
+
+// checks collects findings while a plan is built.
+type checks struct {
+	list []Check
+}
+
+func (c *checks) ok(format string, args ...any) {
+	c.list = append(c.list, Check{Severity: OK, Text: fmt.Sprintf(format, args...)})
+}
+
+func (c *checks) add(code string, severity Severity, place, hint, format string, args ...any) {
+	c.list = append(c.list, Check{
+		Code: code, Severity: severity, Place: place, Hint: hint, Text: fmt.Sprintf(format, args...),
+	})
+}
+
+func (c *checks) fail(code, place, hint, format string, args ...any) {
+	c.add(code, Error, place, hint, format, args...)
+}
+
+func (c *checks) warn(code, place, hint, format string, args ...any) {
+	c.add(code, Warning, place, hint, format, args...)
+}
+
+// failed says whether any finding so far is an error.
+func (c *checks) failed() bool {
+	for _, k := range c.list {
+		if k.Severity == Error {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,134 @@
+package plan
+
+import (
+	"strings"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/schema"
+)
+
+// checkEnvs says what of the source's envs does not reach the target, and what a default_ttl
+// there will do.
+func (b *builder) checkEnvs() {
+	place := b.place(b.m.Target.Range)
+	for _, key := range b.envs.left {
+		switch {
+		case key == EnvDeny, strings.HasPrefix(key, "duplication."), strings.HasPrefix(key, "restore."),
+			strings.HasPrefix(key, "manual_compact.once."), key == "max_replica_count.update":
+			// They describe the source's own past; nobody expects them on the target.
+		case key == EnvUsageScenario:
+			b.checks.warn(CodeEnvNotCarried, place, "set it to normal on the source if no load is under way",
+				"%s has %s=bulk_load, which turns compaction off; the target stays normal", b.source, key)
+		default:
+			b.checks.warn(CodeEnvNotCarried, place, "it only has an effect when a table is created",
+				"%s=%s of %s is not carried to the target", key, b.f.SourceTable.Envs[key], b.source)
+		}
+	}
+	b.dropUnknownEnvs(place)
+	b.checkTTL(place)
+	if v := b.f.SourceTable.Envs[EnvDeny]; v != "" {
+		b.checks.warn(CodeSourceDenies, b.place(b.m.Source.Range), "somebody fenced it before; that value is put back in the end",
+			"%s already carries %s=%s", b.source, EnvDeny, v)
+	}
+	for _, key := range []string{"replica.read_throttling", "replica.read_throttling_by_size"} {
+		if v := b.f.SourceTable.Envs[key]; v != "" {
+			b.checks.warn(CodeThrottled, b.place(b.m.Source.Range), "the copy's reads count against it and slow it and the clients",
+				"%s carries %s=%s", b.source, key, v)
+		}
+	}
+}
+
+// dropUnknownEnvs leaves out what UPDATE_APP_ENV of a 2.5 meta refuses: create_app stores any key
+// unchecked, so tables can carry envs that nobody can set again.
+func (b *builder) dropUnknownEnvs(place string) {
+	for _, envs := range []map[string]string{b.envs.early, b.envs.late} {
+		for _, key := range sortedKeys(envs) {
+			if schema.KnownEnv(key) {
+				continue
+			}
+			delete(envs, key)
+			b.checks.warn(CodeEnvUnknown, place, "a typo at its creation? 2.5 refuses to set it",
+				"%s has the env %q, which servers do not know; it is not carried", b.source, key)
+		}
+	}
+}
+
+func (b *builder) checkTTL(place string) {
+	ttl := b.envs.late[EnvDefaultTTL]
+	parked := b.f.TargetTable != nil && ttlInForce(b.f.TargetTable.Envs)
+	if (ttl != "" && ttl != "0" || parked) && b.f.SourceTable.PermanentRows {
+		if parked && ttl == "" {
+			ttl = b.f.TargetTable.Envs[EnvDefaultTTL]
+		}
+		b.checks.warn(CodeTTLStamps, place, "declare envs = { default_ttl = \"0\" } on the target if they must stay for ever",
+			"%s has rows without expiry, and the target gets default_ttl=%s after the copy: compaction will stamp them", b.source, ttl)
+	}
+	// A parked value comes back when nothing else is declared.
+	if parked {
+		if _, declared := b.envs.late[EnvDefaultTTL]; !declared {
+			b.envs.late[EnvDefaultTTL] = b.f.TargetTable.Envs[EnvDefaultTTL]
+		}
+	}
+}
+
+func (b *builder) checkCopy(method *schema.CopyMethod) {
+	place := b.place(b.m.Range)
+	switch method.SourceWrites {
+	case schema.SourceWritesStopped:
+		b.checks.warn(CodeWritersStopped, place, "declare source_writes = \"fenced\" for a guarantee",
+			"source_writes = \"stopped\" is your promise that nobody writes to %s; a second digest of it after the copy must equal the first", b.source)
+	case schema.SourceWritesAccepted:
+		b.checks.list = append(b.checks.list, Check{Code: CodeWritersAccepted, Severity: Warning, Loud: true, Place: place,
+			Text: "source_writes = \"accepted\": writes to " + b.source.String() + " during the copy may be missing on the target",
+			Hint: "only source_writes = \"fenced\" proves that nothing is lost"})
+	}
+	if b.m.Verify.Mode == schema.VerifyOff {
+		b.checks.list = append(b.checks.list, Check{Code: CodeVerifyOff, Severity: Warning, Loud: true, Place: place,
+			Text: "verify is off: nothing will prove that the copy is complete",
+			Hint: "leave the verify block out for a full comparison"})
+	}
+	b.checkWriteSize(place)
+	if method.SourceWrites == schema.SourceWritesFenced {
+		b.checkBudget()
+	}
+}
+
+// checkBudget compares the declared write-reject budget with the shortest window that the copy
+// can have: everything between fence and lift happens inside it.
+func (b *builder) checkBudget() {
+	budget := b.m.Limits.WriteReject
+	if budget == 0 {
+		return
+	}
+	window := b.window()
+	place := b.place(b.m.Range)
+	switch {
+	case window.Low > budget:
+		b.checks.fail(CodeRejectBudget, place, "raise limits.write_reject, or stop the writers and declare source_writes = \"stopped\"",
+			"writes would be rejected for at least %s, the budget is %s", Duration(window.Low), Duration(budget))
+	case window.Duration > budget:
+		b.checks.warn(CodeRejectBudget, place, "apply lifts the fence in time and ends with exit code 6",
+			"writes would be rejected for about %s, the budget is %s", Duration(window.Duration), Duration(budget))
+	}
+}
+
+// window predicts the write-reject window of a fenced copy: fence spread, copy, comparison, lift.
+func (b *builder) window() Estimate {
+	limits := copyLimits(b.m.Limits)
+	w := estimateMove(b.f.SourceTable.Rows, b.f.SourceTable.Bytes, limits, false)
+	if b.m.Verify.Mode != schema.VerifyOff {
+		w = w.Plus(estimateMove(b.f.SourceTable.Rows, b.f.SourceTable.Bytes, limits, true))
+	}
+	spread := b.f.Source.ConfigSync
+	w = w.Plus(Estimate{Duration: spread, Low: 0, High: 2 * spread})
+	w.Duration = w.Duration.Round(time.Second)
+	return w
+}
+
+func (b *builder) checkWriteSize(place string) {
+	src, dst := b.f.Source.MaxWriteSize, b.f.Target.MaxWriteSize
+	if dst > 0 && (src > dst || src == 0 && b.f.Source.Alive() > 0 && dst < 1<<20) {
+		b.checks.warn(CodeWriteSize, place, "raise [replication] max_allowed_write_size on the target's servers if values come near it",
+			"%s accepts writes up to %s only, %s up to %s", b.f.Target.Label, Bytes(uint64(dst)), b.f.Source.Label, Bytes(uint64(src)))
+	}
+}

@@ -1,0 +1,66 @@
+package plan
+
+import "time"
+
+// Rates that estimates are made of, in rows and bytes per second. They come from the benchmarks
+// in BENCHMARKS.md, taken low, because a real cluster replicates every write three times.
+const (
+	copyRowsPerSecond    = 150_000
+	copyBytesPerSecond   = 60 << 20
+	verifyRowsPerSecond  = 500_000
+	verifyBytesPerSecond = 120 << 20
+	// bandLow and bandHigh widen an estimate: RocksDB's row count is itself an estimate, and the
+	// clusters serve others meanwhile.
+	bandLow  = 0.4
+	bandHigh = 3.0
+)
+
+// estimateMove predicts how long it takes to move or compare an amount of data under the declared
+// caps.
+func estimateMove(rows, bytes uint64, limits CopyLimits, verify bool) Estimate {
+	rowRate, byteRate := float64(copyRowsPerSecond), float64(copyBytesPerSecond)
+	if verify {
+		rowRate, byteRate = verifyRowsPerSecond, verifyBytesPerSecond
+	}
+	lowRows, lowBytes := rowRate/bandLow, byteRate/bandLow
+	if cap := float64(limits.RowsPerSecond); cap > 0 {
+		rowRate, lowRows = min(rowRate, cap), min(lowRows, cap)
+	}
+	if cap := float64(limits.BytesPerSecond); cap > 0 {
+		byteRate, lowBytes = min(byteRate, cap), min(lowBytes, cap)
+	}
+	seconds := max(float64(rows)/rowRate, float64(bytes)/byteRate)
+	best := max(float64(rows)/lowRows, float64(bytes)/lowBytes)
+	return Estimate{
+		Duration: toDuration(seconds),
+		Low:      toDuration(best),
+		High:     toDuration(seconds * bandHigh),
+		Rows:     rows,
+		Bytes:    bytes,
+	}
+}
+
+func toDuration(seconds float64) time.Duration {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Millisecond)
+}
+
+// estimateSync predicts something that becomes effective with the next config sync of every
+// replica server.
+func estimateSync(interval time.Duration) Estimate {
+	return Estimate{Duration: interval / 2, Low: 0, High: interval}
+}
+
+// estimateCreate predicts how long a new table takes to become healthy: primaries appear after 10
+// to 30 s on a real 2.5.0 cluster, secondaries soon after.
+func estimateCreate() Estimate {
+	return Estimate{Duration: 30 * time.Second, Low: 10 * time.Second, High: 90 * time.Second}
+}
+
+// addUp sums the estimates of steps that run one after the other.
+func addUp(steps []Step) Estimate {
+	var total Estimate
+	for _, s := range steps {
+		total = total.Plus(s.Estimate)
+	}
+	return total
+}

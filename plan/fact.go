@@ -1,0 +1,106 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Fact is one observation that the steps of a plan rest on, under a stable name.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Moved is a fact whose value is no longer what it was when the plan was made.
+type Moved struct {
+	Name    string
+	Planned string // "" when the fact is new
+	Now     string // "" when the fact is gone
+}
+
+// String tells the change in one line.
+func (m Moved) String() string {
+	quote := func(s string) string {
+		if s == "" {
+			return "absent"
+		}
+		return s
+	}
+	return fmt.Sprintf("%s: %s when planned, %s now", m.Name, quote(m.Planned), quote(m.Now))
+}
+
+// fingerprint lists the facts that a plan rests on. Estimates, disk space and anything else that
+// moves by itself are left out on purpose: a plan must not go stale while nobody does anything.
+func fingerprint(f Facts) []Fact {
+	var out []Fact
+	put := func(name, format string, args ...any) {
+		out = append(out, Fact{Name: name, Value: fmt.Sprintf(format, args...)})
+	}
+	clusterFacts(put, "source", f.Source)
+	clusterFacts(put, "target", f.Target)
+	tableFacts(put, "source.table", f.SourceTable)
+	tableFacts(put, "target.table", f.TargetTable)
+	slices.SortFunc(out, func(a, b Fact) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func clusterFacts(put func(string, string, ...any), side string, c ClusterFacts) {
+	put(side+".cluster_name", "%s", c.Name)
+	put(side+".level", "%s", c.Level)
+	versions := map[string]bool{}
+	for _, n := range c.Nodes {
+		if n.Alive {
+			versions[n.Version] = true
+		}
+	}
+	put(side+".versions", "%s", strings.Join(sortedKeys(versions), " "))
+	if side == "target" {
+		put(side+".alive_nodes", "%d", c.Alive())
+	}
+}
+
+func tableFacts(put func(string, string, ...any), side string, t *TableFacts) {
+	if t == nil {
+		put(side, "absent")
+		return
+	}
+	put(side, "present")
+	put(side+".app_id", "%d", t.ID)
+	put(side+".status", "%s", t.Status)
+	put(side+".partition_count", "%d", t.Partitions)
+	put(side+".replica_count", "%d", t.Replicas)
+	put(side+".has_rows", "%t", t.HasRows)
+	put(side+".unhealthy_partitions", "%d", len(t.Health.Unhealthy))
+	put(side+".splitting", "%t", t.Splitting)
+	put(side+".bulk_loading", "%t", t.BulkLoading)
+	put(side+".duplications", "%s", strings.Join(t.Duplications, " "))
+	for _, k := range sortedKeys(t.DataVersions) {
+		put(fmt.Sprintf("%s.data_version[%d]", side, k), "present")
+	}
+	for _, k := range sortedKeys(t.Envs) {
+		put(fmt.Sprintf("%s.envs[%s]", side, k), "%s", t.Envs[k])
+	}
+}
+
+// Stale compares the facts that a saved plan rests on with fresh ones and returns those that
+// moved, ordered by name. A plan with no moved facts may be applied.
+func (p *Plan) Stale(now Facts) []Moved {
+	fresh := map[string]string{}
+	for _, f := range fingerprint(now) {
+		fresh[f.Name] = f.Value
+	}
+	var moved []Moved
+	for _, f := range p.Facts {
+		value, ok := fresh[f.Name]
+		if !ok || value != f.Value {
+			moved = append(moved, Moved{Name: f.Name, Planned: f.Value, Now: value})
+		}
+		delete(fresh, f.Name)
+	}
+	for _, name := range sortedKeys(fresh) {
+		moved = append(moved, Moved{Name: name, Now: fresh[name]})
+	}
+	slices.SortFunc(moved, func(a, b Moved) int { return strings.Compare(a.Name, b.Name) })
+	return moved
+}

@@ -1,0 +1,134 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/pegmigrate/pegmigrate/schema"
+)
+
+// Resume describes a migration that is under way: the plan that it began with, looked at again
+// from where it stands. The steps stay those that were reviewed; facts that would make going on
+// wrong become errors. Limits come from the declaration, which may change them on the way.
+func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
+	p := *begun
+	b := &builder{m: m, f: f, source: begun.Source.TableRef, target: begun.Target.TableRef,
+		partitions: begun.Target.Partitions, replicas: begun.Target.Replicas}
+	b.checkClusters()
+	b.checkIdentity(begun)
+	b.checkResumedSource(begun)
+	b.checkResumedTarget(begun)
+	p.Checks = b.checks.list
+	p.ConfigFingerprint = m.Fingerprint
+	p.Steps = withLimits(begun.Steps, copyLimits(m.Limits))
+	p.Source.Rows, p.Source.Bytes = sizeOf(f.SourceTable)
+	if f.TargetTable != nil {
+		p.Target.Exists, p.Target.ID = true, f.TargetTable.ID
+		p.Target.Rows, p.Target.Bytes = sizeOf(f.TargetTable)
+	}
+	if f.Owned != nil {
+		progress := f.Owned.Progress
+		p.Progress = &progress
+		if progress.Finished || progress.RolledBack {
+			p.Steps = []Step{}
+		}
+	}
+	p.Estimate = addUp(remaining(p.Steps, p.Progress))
+	return &p, p.seal()
+}
+
+func sizeOf(t *TableFacts) (rows, bytes uint64) {
+	if t == nil {
+		return 0, 0
+	}
+	return t.Rows, t.Bytes
+}
+
+// remaining cuts off the steps that are done, for the estimate.
+func remaining(steps []Step, progress *Progress) []Step {
+	if progress == nil || progress.StepsDone > len(steps) {
+		return steps
+	}
+	return steps[progress.StepsDone:]
+}
+
+// withLimits gives the steps that move data the limits declared now.
+func withLimits(steps []Step, limits CopyLimits) []Step {
+	out := make([]Step, len(steps))
+	for i, s := range steps {
+		switch a := s.Action.(type) {
+		case Copy:
+			a.Limits = limits
+			s.Action = a
+		case Verify:
+			a.Limits = limits
+			s.Action = a
+		}
+		out[i] = s
+	}
+	return out
+}
+
+// checkIdentity refuses to go on under a declaration that means another migration.
+func (b *builder) checkIdentity(begun *Plan) {
+	if b.m.IdentityFingerprint == begun.IdentityFingerprint {
+		b.checks.ok("the declaration still means the migration that was begun")
+		return
+	}
+	b.checks.fail(CodeIdentity, b.place(b.m.Range),
+		"put the declaration back (limits and approve may change), or `pegmigrate rollback` first",
+		"migration %q was begun with another declaration: tables, method, envs or verification changed since", b.m.Name)
+}
+
+func (b *builder) checkResumedSource(begun *Plan) {
+	place := b.place(b.m.Source.Range)
+	t := b.f.SourceTable
+	if t == nil {
+		b.checks.fail(CodeDrifted, place, "recall it within its reserve time, or `pegmigrate rollback`",
+			"%s is gone", b.source)
+		return
+	}
+	b.drift(begun.Source, *t, place)
+	b.checkMarker(t, b.source, place)
+	b.checkQuietTable(t, b.source, place, Warning)
+}
+
+func (b *builder) checkResumedTarget(begun *Plan) {
+	place := b.place(b.m.Target.Range)
+	t := b.f.TargetTable
+	created := b.f.Owned != nil && b.f.Owned.CreatedTarget != 0
+	switch {
+	case t == nil && created:
+		b.checks.fail(CodeDrifted, place, "recall it (id "+fmt.Sprint(b.f.Owned.CreatedTarget)+"), or `pegmigrate rollback` and start again",
+			"%s, which this migration created, is gone", b.target)
+	case t == nil:
+		return
+	case created && t.ID != b.f.Owned.CreatedTarget:
+		b.checks.fail(CodeDrifted, place, "somebody dropped the table and made another: `pegmigrate rollback`, then plan again",
+			"%s has id %d, this migration created id %d", b.target, t.ID, b.f.Owned.CreatedTarget)
+	case !created && begun.Target.Exists:
+		b.drift(begun.Target, *t, place)
+	case !created && b.f.Owned != nil && !b.f.Owned.Creating:
+		b.checks.fail(CodeDrifted, place, "drop it, or `pegmigrate rollback` and plan again with if_exists",
+			"%s was absent when this migration was planned; somebody else created it (id %d)", b.target, t.ID)
+	}
+	if t != nil && (t.Partitions != begun.Target.Partitions || t.Replicas != begun.Target.Replicas) {
+		b.checks.fail(CodeDrifted, place, "`pegmigrate rollback`, then plan again",
+			"%s has %d partitions x %d, planned were %d x %d", b.target, t.Partitions, t.Replicas,
+			begun.Target.Partitions, begun.Target.Replicas)
+	}
+}
+
+// drift compares a table that existed when the migration was planned with what it is now.
+func (b *builder) drift(then Endpoint, now TableFacts, place string) {
+	if then.ID != now.ID {
+		b.checks.fail(CodeDrifted, place, "`pegmigrate rollback`, then plan again",
+			"%s has id %d, it had %d when this migration began: it was dropped and made again", then.TableRef, now.ID, then.ID)
+	}
+	if then.Partitions != now.Partitions {
+		b.checks.fail(CodeDrifted, place, "`pegmigrate rollback`, then plan again: cursors are kept per partition",
+			"%s has %d partitions, it had %d when this migration began", then.TableRef, now.Partitions, then.Partitions)
+	}
+	if now.Status != "AVAILABLE" {
+		b.checks.fail(CodeSourceBusy, place, "wait until it is available", "%s is %s", then.TableRef, now.Status)
+	}
+}
