@@ -40,11 +40,15 @@ func encode(d *Document) ([]byte, *Document, error) {
 	}
 	e := envelope{Format: magic, FormatVersion: FormatVersion, ToolVersion: d.ToolVersion, Document: raw}
 	e.Checksum = checksum(e.FormatVersion, raw)
-	data, err := json.MarshalIndent(e, "", "  ")
+	compact, err := marshal(e)
 	if err != nil {
 		return nil, nil, err
 	}
-	data = append(data, '\n')
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, compact, "", "  "); err != nil {
+		return nil, nil, err
+	}
+	data := append(indented.Bytes(), '\n')
 	// Reading back what is about to be written costs a millisecond and means that no file is ever written that the next
 	// run cannot read.
 	stored, err := decode("", d.Migration, data)
@@ -112,6 +116,18 @@ func sniff(data []byte) (e envelope, reason string, err error) {
 		return e, "something follows the document", nil
 	}
 	return e, "", nil
+}
+
+// marshal is json.Marshal without the escapes for HTML, which would change the bytes of a Blob's Data: its owner may
+// keep a fingerprint of them.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 func checksum(version int, compact []byte) string {

@@ -19,7 +19,8 @@ type Blob struct {
 	Key string `json:"key,omitempty"`
 	// Version of the layout of Data, counted by the owner of Kind.
 	Version int `json:"version"`
-	// Data is one JSON value. White space in it is not kept. Empty means null.
+	// Data is one JSON value. White space around its tokens is not kept, every other byte is. Empty
+	// means null.
 	Data json.RawMessage `json:"data"`
 }
 

@@ -64,7 +64,7 @@ func (j *Journal) Append(b Blob) error {
 		return fmt.Errorf("journal of step %s: %w", j.step, err)
 	}
 	if len(b.Data) == 0 {
-		b.Data = nil // the encoder refuses the empty slice
+		b.Data = json.RawMessage("null")
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -134,7 +134,7 @@ func (j *Journal) Fold(change func(*Document) error) error {
 			return err
 		}
 		if len(all) > 0 {
-			data, err := json.Marshal(all)
+			data, err := marshal(all)
 			if err != nil {
 				return err
 			}

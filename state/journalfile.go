@@ -37,7 +37,7 @@ type journalContent struct {
 }
 
 func appendLine(b []byte, v any) ([]byte, error) {
-	data, err := json.Marshal(v)
+	data, err := marshal(v)
 	if err != nil {
 		return nil, err
 	}

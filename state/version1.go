@@ -82,7 +82,7 @@ func writeV1(d *Document) (json.RawMessage, error) {
 			Proof: newBlobV1(s.Proof),
 		})
 	}
-	return json.Marshal(v)
+	return marshal(v)
 }
 
 func (b *blobV1) blob() *Blob {
