@@ -77,7 +77,7 @@ type Gpid struct {
 func (g Gpid) String() string { return fmt.Sprintf("%d.%d", g.AppID, g.Partition) }
 
 // ThreadHash is the header field by which a server picks the worker thread of a
-// partition (go-client/session: gpid hash).
+// partition (src/common/gpid.h, thread_hash).
 func (g Gpid) ThreadHash() int32 { return g.AppID*7919 + g.Partition }
 
 // wire is the i64 form: app id in the low half, index in the high half.

@@ -47,7 +47,7 @@ const (
 	NameQueryDiskInfo      = "RPC_QUERY_DISK_INFO"
 )
 
-// Names of the data requests, answered by the primary of a partition (src/base/rrdb_types.h).
+// Names of the data requests, answered by the primary of a partition (src/include/rrdb/rrdb.code.definition.h).
 // One that reaches a meta server kills it.
 const (
 	NameGet            = "RPC_RRDB_RRDB_GET"

@@ -10,7 +10,8 @@ const probeTries = 64
 // prefix followed by the smallest decimal number such that the key (with an empty
 // sort key) hashes into the partition. The same arguments always give the same
 // key, so that a later run finds and recognises it. It is nil when count is below
-// 1, partition is outside [0, count) or the key would exceed MaxHashKey.
+// 1, partition is outside [0, count) or the key would exceed MaxHashKey. It costs
+// about count hashes.
 func ProbeKey(prefix string, partition, count int32) (hashKey []byte) {
 	const digits = 20
 	if count < 1 || partition < 0 || partition >= count || len(prefix)+digits > MaxHashKey {
