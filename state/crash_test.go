@@ -26,8 +26,8 @@ const crashRows = 4
 
 // run is a small migration that can be begun again wherever it stopped: create, intend, copy rows with a journal, fold.
 // It returns the first error, as a process does that dies of it.
-func run(fsys atomicfile.FS, w *world) (err error) {
-	s, err := Open(fsys, testDir, testName, testHolder(), WithClock(fixedClock))
+func run(fsys atomicfile.FS, dir string, w *world) (err error) {
+	s, err := Open(fsys, dir, testName, testHolder(), WithClock(fixedClock))
 	if err != nil {
 		return err
 	}
@@ -100,17 +100,17 @@ func checkSurvivor(t *testing.T, disk *crashfs.FS, w world) {
 }
 
 // finish resumes on what a crash left and compares the end with that of the undisturbed run.
-func finish(t *testing.T, disk *crashfs.FS) {
+func finish(t *testing.T, disk atomicfile.FS, dir string) {
 	t.Helper()
-	must(t, run(disk, &world{}))
-	doc, err := ReadOnly(disk, testDir, testName)
+	must(t, run(disk, dir, &world{}))
+	doc, err := ReadOnly(disk, dir, testName)
 	must(t, err)
 	records, err := Records(doc.Step("copy").Cursor)
 	must(t, err)
 	if doc.Step("copy").Status != Done || len(records) != 1 || string(records[0].Data) != fmt.Sprint(crashRows) {
 		t.Fatalf("end state %+v %v", doc.Step("copy"), records)
 	}
-	names, err := disk.List(filepath.Join(testDir, Folder))
+	names, err := disk.List(filepath.Join(dir, Folder))
 	must(t, err)
 	for _, name := range names {
 		// A crash between the last write and the removals behind it may leave the journal and the record; they say
@@ -132,7 +132,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 				return errKilled
 			}
 			return nil
-		}), &w)
+		}), testDir, &w)
 		if err == nil {
 			break
 		}
@@ -146,7 +146,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 		for i, survivor := range survivors {
 			t.Run(fmt.Sprintf("point %d survivor %d", points, i), func(t *testing.T) {
 				checkSurvivor(t, survivor, w)
-				finish(t, survivor)
+				finish(t, survivor, testDir)
 			})
 		}
 	}
@@ -168,7 +168,7 @@ func TestCrashTwice(t *testing.T) {
 					return errKilled
 				}
 				return nil
-			}), &world{})
+			}), testDir, &world{})
 			if err == nil {
 				break
 			}
@@ -177,7 +177,7 @@ func TestCrashTwice(t *testing.T) {
 			}
 			disk = disk.PowerLoss(source)
 		}
-		finish(t, disk)
+		finish(t, disk, testDir)
 	}
 }
 
@@ -191,7 +191,7 @@ func TestDiskFullAtEveryOperation(t *testing.T) {
 				return syscall.ENOSPC
 			}
 			return nil
-		}), &w)
+		}), testDir, &w)
 		if n <= point {
 			must(t, err)
 			return
@@ -200,6 +200,6 @@ func TestDiskFullAtEveryOperation(t *testing.T) {
 			t.Fatalf("point %d: %v", point, err)
 		}
 		checkSurvivor(t, disk.Kill(), w)
-		finish(t, disk.Kill())
+		finish(t, disk.Kill(), testDir)
 	}
 }

@@ -16,10 +16,13 @@ const (
 	testName = "orders"
 )
 
-// TestMain lets the test binary be the other process of the lock tests.
+// TestMain lets the test binary be the other process of the lock and kill tests.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("PEGMIGRATE_TEST_HOLD_LOCK"); dir != "" {
 		holdLock(dir)
+	}
+	if dir := os.Getenv("PEGMIGRATE_TEST_RUN"); dir != "" {
+		runUntilKilled(dir, os.Getenv("PEGMIGRATE_TEST_KILL_AT"))
 	}
 	os.Exit(m.Run())
 }
