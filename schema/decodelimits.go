@@ -1,0 +1,71 @@
+package schema
+
+import (
+	"math"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// maxInFlight bounds unacknowledged writes: more would only queue in the servers.
+const maxInFlight = 1 << 16
+
+func limitsSpec() bodySpec {
+	return bodySpec{
+		what: "a limits block",
+		attrs: []attrSpec{{name: "write_reject"}, {name: "rows_per_second"}, {name: "bytes_per_second"},
+			{name: "in_flight"}, {name: "window"}},
+		blocks: []blockSpec{{name: "send_rate"}, {name: "stop_if"}},
+	}
+}
+
+func sendRateSpec() bodySpec {
+	return bodySpec{
+		what: "a send_rate block",
+		attrs: []attrSpec{{name: "start", required: true}, {name: "step", required: true},
+			{name: "max", required: true}, {name: "every", required: true}},
+	}
+}
+
+func stopIfSpec() bodySpec {
+	return bodySpec{what: "a stop_if block", attrs: []attrSpec{{name: "source_p99"}, {name: "disk_free"}}}
+}
+
+func (l *loader) decodeLimits(b *hclsyntax.Block) Limits {
+	c := l.check(limitsSpec(), b.Body, b.DefRange())
+	out := Limits{Range: b.DefRange()}
+	out.WriteReject, _ = l.duration(c, "write_reject", false)
+	const none = "leave it out to have no limit"
+	out.RowsPerSecond, _ = l.integer(c, "rows_per_second", 1, math.MaxInt64, CodeLimit, none)
+	out.BytesPerSecond, _ = l.size(c, "bytes_per_second", false)
+	inFlight, _ := l.integer(c, "in_flight", 1, maxInFlight, CodeLimit, none)
+	out.InFlight = int(inFlight)
+	windows, _, _ := l.textList(c, "window", false)
+	for _, item := range windows {
+		if w, ok := l.window(item); ok {
+			out.Window = append(out.Window, w)
+		}
+	}
+	if sb := c.block("send_rate"); sb != nil {
+		out.SendRate = l.decodeSendRate(sb)
+	}
+	if sb := c.block("stop_if"); sb != nil {
+		sc := l.check(stopIfSpec(), sb.Body, sb.DefRange())
+		p99, _ := l.duration(sc, "source_p99", false)
+		out.StopIf = &StopIf{SourceP99: p99, DiskFree: l.percent(sc, "disk_free")}
+	}
+	return out
+}
+
+func (l *loader) decodeSendRate(b *hclsyntax.Block) *SendRate {
+	c := l.check(sendRateSpec(), b.Body, b.DefRange())
+	var out SendRate
+	var okStart, okMax bool
+	out.Start, okStart = l.size(c, "start", true)
+	out.Step, _ = l.size(c, "step", true)
+	out.Max, okMax = l.size(c, "max", true)
+	out.Every, _ = l.duration(c, "every", true)
+	if okStart && okMax && out.Max < out.Start {
+		l.errorf(CodeLimit, c.attrs["max"].Expr.Range(), "", `"max" is below "start"`)
+	}
+	return &out
+}

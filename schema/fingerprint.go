@@ -1,0 +1,85 @@
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+)
+
+// identity is the normalised declaration that a run must keep from beginning to end. Field order
+// is part of the format: changing it makes runs that are under way unresumable.
+type identity struct {
+	Format       int               `json:"format"`
+	Name         string            `json:"name"`
+	Source       side              `json:"source"`
+	Target       side              `json:"target"`
+	Partitions   *int32            `json:"partitions,omitempty"`
+	Replicas     *int32            `json:"replicas,omitempty"`
+	Envs         map[string]string `json:"envs,omitempty"` // written with sorted keys
+	IfExists     IfExists          `json:"if_exists"`
+	Method       string            `json:"method"`
+	SourceWrites SourceWrites      `json:"source_writes,omitempty"`
+	Verify       VerifyMode        `json:"verify"`
+	After        SourceAfter       `json:"after,omitempty"`
+	Reserve      int64             `json:"reserve,omitempty"`
+}
+
+// side is one table. The meta servers are part of it, as a set: a label that begins to point
+// elsewhere must not go unnoticed in the middle of a run.
+type side struct {
+	Cluster string   `json:"cluster"`
+	Metas   []string `json:"metas"`
+	Table   string   `json:"table"`
+}
+
+// declaration is the identity with what may change while a migration is under way.
+type declaration struct {
+	Identity       identity  `json:"identity"`
+	WriteReject    int64     `json:"write_reject,omitempty"`
+	RowsPerSecond  int64     `json:"rows_per_second,omitempty"`
+	BytesPerSecond int64     `json:"bytes_per_second,omitempty"`
+	InFlight       int       `json:"in_flight,omitempty"`
+	SendRate       *SendRate `json:"send_rate,omitempty"`
+	Window         []Window  `json:"window,omitempty"`
+	StopIf         *StopIf   `json:"stop_if,omitempty"`
+	Approve        []string  `json:"approve,omitempty"`
+}
+
+const fingerprintFormat = 1
+
+// fingerprints gives Migration.Fingerprint and Migration.IdentityFingerprint of a checked
+// migration.
+func fingerprints(m *Migration) (whole, identityOnly string) {
+	id := identity{
+		Format: fingerprintFormat, Name: m.Name,
+		Source:     side{m.Source.Cluster.Label, sortedSet(m.Source.Cluster.MetaServers), m.Source.Table},
+		Target:     side{m.Target.Cluster.Label, sortedSet(m.Target.Cluster.MetaServers), m.Target.Table},
+		Partitions: m.Target.PartitionCount, Replicas: m.Target.ReplicaCount, Envs: m.Target.Envs,
+		IfExists: m.Target.IfExists, Method: m.Method.Kind(), Verify: m.Verify.Mode,
+		After: m.After.Source, Reserve: int64(m.After.Reserve),
+	}
+	if c, ok := m.Method.(*CopyMethod); ok {
+		id.SourceWrites = c.SourceWrites
+	}
+	d := declaration{
+		Identity: id, WriteReject: int64(m.Limits.WriteReject), RowsPerSecond: m.Limits.RowsPerSecond,
+		BytesPerSecond: m.Limits.BytesPerSecond, InFlight: m.Limits.InFlight, SendRate: m.Limits.SendRate,
+		Window: m.Limits.Window, StopIf: m.Limits.StopIf, Approve: m.Approve,
+	}
+	return digest(d), digest(id)
+}
+
+// digest hashes plain structs of strings and numbers, whose encoding cannot fail.
+func digest(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func sortedSet(in []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(in)))
+}

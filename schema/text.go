@@ -1,0 +1,24 @@
+package schema
+
+import (
+	"strconv"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// count is "1 label", "2 labels", "no label".
+func count(n int, noun string) string {
+	switch n {
+	case 0:
+		return "no " + noun
+	case 1:
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// line is the line number of a range as text.
+func line(r hcl.Range) string { return strconv.Itoa(r.Start.Line) }
+
+// where is "file:line" of a range.
+func where(r hcl.Range) string { return r.Filename + ":" + line(r) }
