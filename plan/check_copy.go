@@ -43,7 +43,7 @@ func (b *builder) checkEnvs() {
 func (b *builder) dropUnknownEnvs(place string) {
 	for _, envs := range []map[string]string{b.envs.early, b.envs.late} {
 		for _, key := range sortedKeys(envs) {
-			if schema.KnownEnv(key) {
+			if _, known := schema.LookupEnv(key); known {
 				continue
 			}
 			delete(envs, key)

@@ -3,16 +3,18 @@ package plan
 import (
 	"maps"
 	"strings"
+
+	"github.com/pegmigrate/pegmigrate/schema"
 )
 
-// Names of the table envs that steps treat specially (src/common/replica_envs.cpp).
+// The table envs that steps treat specially.
 const (
-	EnvDeny          = "replica.deny_client_request"
-	EnvDefaultTTL    = "default_ttl"
-	EnvBusinessInfo  = "business.info"
-	EnvIngestBehind  = "rocksdb.allow_ingest_behind"
-	EnvUsageScenario = "rocksdb.usage_scenario"
-	EnvNumLevels     = "rocksdb.num_levels"
+	EnvDeny          = schema.EnvDenyClientRequest
+	EnvDefaultTTL    = schema.EnvDefaultTTL
+	EnvBusinessInfo  = schema.EnvBusinessInfo
+	EnvIngestBehind  = schema.EnvAllowIngestBehind
+	EnvUsageScenario = schema.EnvUsageScenario
+	EnvNumLevels     = schema.EnvNumLevels
 )
 
 // envMoment says when an env reaches the target.

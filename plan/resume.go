@@ -11,6 +11,9 @@ import (
 // wrong become errors. Limits come from the declaration, which may change them on the way.
 func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
 	p := *begun
+	if f.Owned != nil && f.Owned.Progress.Finished {
+		return finished(p, f)
+	}
 	b := &builder{m: m, f: f, source: begun.Source.TableRef, target: begun.Target.TableRef,
 		partitions: begun.Target.Partitions, replicas: begun.Target.Replicas}
 	b.checkClusters()
@@ -28,11 +31,18 @@ func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
 	if f.Owned != nil {
 		progress := f.Owned.Progress
 		p.Progress = &progress
-		if progress.Finished || progress.RolledBack {
-			p.Steps = []Step{}
-		}
 	}
 	p.Estimate = addUp(remaining(p.Steps, p.Progress))
+	return &p, p.seal()
+}
+
+// finished describes a migration that is done: there is nothing left that could go wrong.
+func finished(p Plan, f Facts) (*Plan, error) {
+	p.Steps = []Step{}
+	p.Checks = []Check{{Severity: OK, Text: "every step is done"}}
+	p.Estimate = Estimate{}
+	progress := f.Owned.Progress
+	p.Progress = &progress
 	return &p, p.seal()
 }
 

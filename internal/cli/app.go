@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/pegmigrate/pegmigrate/internal/view"
+)
+
+// Run executes one command line and returns the exit code. args[0] is the name of the program.
+func Run(ctx context.Context, args []string, e Env) int {
+	app := &ucli.App{
+		Name:        "pegmigrate",
+		Usage:       "move one Apache Pegasus table from one cluster to another",
+		Version:     e.Version,
+		Description: exitHelp,
+		Writer:      e.Stdout,
+		ErrWriter:   e.Stderr,
+		Reader:      e.Stdin,
+		// Errors and exit codes are this package's: the library must neither print nor exit.
+		ExitErrHandler: func(*ucli.Context, error) {},
+		OnUsageError: func(_ *ucli.Context, err error, _ bool) error {
+			return failf("PM1905", "`pegmigrate help` and `pegmigrate COMMAND -h` list the flags", "%v", err)
+		},
+		CommandNotFound: nil,
+		Action:          unknownCommand,
+		Commands: append([]*ucli.Command{
+			e.initCommand(), e.fmtCommand(), e.validateCommand(), e.planCommand(), e.applyCommand(), e.statusCommand(),
+			e.verifyCommand(), e.rollbackCommand(), e.doctorCommand(), e.stateCommand(), e.sandboxCommand(),
+		}, e.laterCommands()...),
+	}
+	for _, c := range app.Commands {
+		finish(c)
+	}
+	err := app.RunContext(ctx, args)
+	e.report(err)
+	return codeOf(err)
+}
+
+// finish gives every command the exit codes in its help and the same treatment of wrong flags.
+func finish(c *ucli.Command) {
+	if c.Description == "" {
+		c.Description = exitHelp
+	}
+	c.OnUsageError = func(ctx *ucli.Context, err error, _ bool) error {
+		return failf("PM1905", fmt.Sprintf("`pegmigrate %s -h` lists the flags", ctx.Command.FullName()), "%s: %v", ctx.Command.FullName(), err)
+	}
+	for _, sub := range c.Subcommands {
+		finish(sub)
+	}
+}
+
+func unknownCommand(c *ucli.Context) error {
+	if c.NArg() == 0 {
+		return ucli.ShowAppHelp(c)
+	}
+	return failf("PM1906", "`pegmigrate help` lists the commands", "there is no command %q", c.Args().First())
+}
+
+// report prints what went wrong, unless the command has said it already.
+func (e Env) report(err error) {
+	var exit *exitError
+	if err == nil || errors.As(err, &exit) {
+		return
+	}
+	switch codeOf(err) {
+	case ExitGate, ExitInterrupted:
+		return // the run's own closing lines say everything
+	}
+	view.PrintFailure(e.Stderr, describe(err), e.style(e.Stderr))
+}
+
+// style decides about colour for a writer.
+func (e Env) style(w io.Writer) view.Style {
+	for _, kv := range e.Environ {
+		if k, v, _ := strings.Cut(kv, "="); k == "NO_COLOR" && v != "" {
+			return view.Plain()
+		}
+	}
+	return view.StyleFor(w)
+}

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/view"
+	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/schema"
+)
+
+// failure is an error of a command itself, ready to be shown.
+type failure struct {
+	Code, Place, Text, Hint string
+}
+
+func (f *failure) Error() string { return f.Text }
+
+func failf(code, hint, format string, args ...any) *failure {
+	return &failure{Code: code, Hint: hint, Text: fmt.Sprintf(format, args...)}
+}
+
+// staleError says that a saved plan rests on facts that moved.
+type staleError struct {
+	moved []plan.Moved
+	text  string
+}
+
+func (e *staleError) Error() string {
+	if e.text != "" {
+		return e.text
+	}
+	return fmt.Sprintf("the plan is stale: %d of its facts have moved", len(e.moved))
+}
+
+// hinted is what the errors of package state offer.
+type hinted interface {
+	Summary() string
+	Hint() string
+}
+
+// describe turns any error into what view prints: code, place, text, hint.
+func describe(err error) view.Failure {
+	var (
+		own    *failure
+		step   *apply.StepError
+		saved  *plan.SavedError
+		stale  *staleError
+		budget *apply.BudgetError
+		differ *apply.DifferencesError
+		state  hinted
+	)
+	switch {
+	case errors.As(err, &own):
+		return view.Failure{Code: own.Code, Place: own.Place, Text: own.Text, Hint: own.Hint}
+	case errors.As(err, &stale):
+		f := view.Failure{Code: plan.CodeStale, Text: stale.Error(), Hint: "plan again"}
+		for _, m := range stale.moved {
+			f.Details = append(f.Details, m.String())
+		}
+		return f
+	case errors.As(err, &saved):
+		return view.Failure{Code: saved.Code, Text: saved.Text, Hint: saved.Hint}
+	case errors.As(err, &budget):
+		return view.Failure{Code: apply.CodeBudget, Text: budget.Error(), Hint: "raise limits.write_reject, or apply again at a quieter time"}
+	case errors.As(err, &differ):
+		return view.Failure{Code: apply.CodeDifferences, Text: differ.Error(),
+			Hint: "the first ones are listed above; apply again copies everything anew"}
+	case errors.As(err, &state):
+		return view.Failure{Code: apply.CodeState, Text: state.Summary(), Hint: state.Hint()}
+	case errors.As(err, &step):
+		return view.Failure{Code: step.Code, Text: step.Error(), Hint: step.Hint}
+	}
+	return view.Failure{Text: err.Error()}
+}
+
+// printDiagnostics shows what is wrong with the configuration.
+func (e Env) printDiagnostics(diags hcl.Diagnostics, config *schema.Config) {
+	view.Diagnostics(e.Stderr, diags, config.Files, e.style(e.Stderr))
+}

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/pegmigrate/pegmigrate/schema"
+)
+
+// configFlags are shared by every command that reads a configuration.
+func configFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringSliceFlag{Name: "var", Usage: "set a variable, `NAME=VALUE`"},
+		&ucli.StringSliceFlag{Name: "var-file", Usage: "read variables from `FILE`"},
+		&ucli.StringFlag{Name: "migration", Usage: "work on the migration `NAME`, when several are declared"},
+	}
+}
+
+// configOf reads the shared flags and the folder argument.
+func configOf(c *ucli.Context, e Env) (configOptions, error) {
+	o, err := configAt(c, e, ".")
+	if err != nil {
+		return o, err
+	}
+	if c.NArg() > 1 {
+		return o, failf("PM1903", "flags come before the folder", "%s takes one folder or file, got %d arguments: %s",
+			c.Command.Name, c.NArg(), strings.Join(c.Args().Slice(), " "))
+	}
+	if c.NArg() == 1 {
+		o.path = c.Args().First()
+	}
+	return o, nil
+}
+
+// configAt reads the shared flags for a configuration at a known path.
+func configAt(c *ucli.Context, e Env, path string) (configOptions, error) {
+	o := configOptions{path: path, migration: c.String("migration")}
+	o.vars = schema.Vars{Flags: map[string]string{}, Files: c.StringSlice("var-file"), Env: e.Environ}
+	for _, pair := range c.StringSlice("var") {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return o, failf("PM1904", "write -var NAME=VALUE", "-var %q has no name or no value", pair)
+		}
+		o.vars.Flags[name] = value
+	}
+	return o, nil
+}

@@ -1,0 +1,24 @@
+package cli
+
+import ucli "github.com/urfave/cli/v2"
+
+// laterCommands are part of the command set and not of this release. They exist so that a script
+// that calls one is told so instead of guessing at a typo.
+func (e Env) laterCommands() []*ucli.Command {
+	later := []struct{ name, usage, hint string }{
+		{"complete", "after a cut-over: rename or drop the old table", "method \"copy\" has no cut-over; drop the source by hand when it is not needed any more"},
+		{"split", "turn a cold backup into bulk-load input", "method \"copy\" moves rows without files"},
+		{"report", "one self-contained HTML page of a run", "`pegmigrate state show -json` and `apply -json` hold the same facts"},
+	}
+	var out []*ucli.Command
+	for _, l := range later {
+		out = append(out, &ucli.Command{
+			Name:  l.name,
+			Usage: l.usage + " (not in this release)",
+			Action: func(*ucli.Context) error {
+				return failf("PM1960", l.hint, "%s is not in this release", l.name)
+			},
+		})
+	}
+	return out
+}

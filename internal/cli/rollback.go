@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/view"
+)
+
+// rollbackOptions are the flags of rollback.
+type rollbackOptions struct {
+	configOptions
+	autoApprove bool
+	json        bool
+}
+
+func (e Env) rollbackCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "rollback",
+		Usage:     "undo what can be undone, in reverse, up to the point of no return",
+		ArgsUsage: "[FOLDER|FILE]",
+		Flags: append(configFlags(),
+			&ucli.BoolFlag{Name: "auto-approve", Usage: "do not ask"},
+			&ucli.BoolFlag{Name: "json", Usage: "one JSON object per event on stdout"}),
+		Action: func(c *ucli.Context) error {
+			config, err := configOf(c, e)
+			if err != nil {
+				return err
+			}
+			return e.rollback(c.Context, rollbackOptions{configOptions: config,
+				autoApprove: c.Bool("auto-approve"), json: c.Bool("json")})
+		},
+	}
+}
+
+func (e Env) rollback(ctx context.Context, o rollbackOptions) error {
+	s, err := e.load(o.configOptions)
+	if err != nil {
+		return err
+	}
+	store, err := s.openState("rollback", false)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	doc := store.Document()
+	if doc == nil {
+		return failf("PM1931", "`pegmigrate doctor` looks for leftovers without one; `pegmigrate apply -adopt` rebuilds a lost one",
+			"migration %q has no state: there is nothing to undo", s.migration.Name)
+	}
+	p, err := apply.PlanOf(doc)
+	if err != nil {
+		return err
+	}
+	if !o.autoApprove {
+		yes, err := view.Confirm(ctx, e.Stdin, e.Stderr, "undo migration "+s.migration.Name+" of "+
+			p.Source.TableRef.String()+" to "+p.Target.TableRef.String()+"?")
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return failf("PM1912", "answer yes, or pass -auto-approve", "not approved; nothing was changed")
+		}
+	}
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	defer s.close()
+	sink, done := e.sink(o.json)
+	defer done()
+	return apply.New(apply.Config{Plan: p, Store: store, World: s.world(), Sink: sink, Waits: e.Waits,
+		Owner: owner(), Resume: s.resumeCommand(), Now: e.Now}).Rollback(ctx)
+}

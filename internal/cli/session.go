@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/actuate"
+	"github.com/pegmigrate/pegmigrate/internal/observe"
+	"github.com/pegmigrate/pegmigrate/internal/pegasus"
+	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/schema"
+	"github.com/pegmigrate/pegmigrate/state"
+)
+
+// configOptions say which declaration a command works on.
+type configOptions struct {
+	path      string // folder or file
+	migration string // "" when the configuration has one only
+	vars      schema.Vars
+}
+
+// session is one declared migration with its clusters open.
+type session struct {
+	env       Env
+	config    *schema.Config
+	migration *schema.Migration
+	dir       string // where .pegmigrate is
+	clusters  map[string]*pegasus.Cluster
+	actuators *actuate.Clusters
+}
+
+// diagnosed says that the configuration has mistakes, which are printed already.
+var errDiagnosed = errors.New("the configuration has errors")
+
+// load reads the configuration and picks the migration. Diagnostics are printed here, once.
+func (e Env) load(o configOptions) (*session, error) {
+	config, diags := schema.Load(o.path, o.vars)
+	if len(diags) > 0 {
+		e.printDiagnostics(diags, config)
+	}
+	if diags.HasErrors() {
+		return nil, &exitError{code: ExitError, err: errDiagnosed}
+	}
+	m, err := pick(config, o.migration)
+	if err != nil {
+		return nil, err
+	}
+	return &session{env: e, config: config, migration: m, dir: stateDir(o.path)}, nil
+}
+
+// pick chooses the migration that a command is about.
+func pick(config *schema.Config, name string) (*schema.Migration, error) {
+	names := make([]string, 0, len(config.Migrations))
+	for _, m := range config.Migrations {
+		names = append(names, m.Name)
+	}
+	switch {
+	case len(names) == 0:
+		return nil, failf("PM1900", "declare a migration block, or write a starter with `pegmigrate init`",
+			"the configuration declares no migration")
+	case name == "" && len(names) == 1:
+		return config.Migrations[0], nil
+	case name == "":
+		return nil, failf("PM1901", "name one with -migration", "the configuration declares %d migrations: %s",
+			len(names), strings.Join(names, ", "))
+	}
+	if m := config.Migration(name); m != nil {
+		return m, nil
+	}
+	return nil, failf("PM1902", "it declares "+strings.Join(names, ", "), "the configuration declares no migration %q", name)
+}
+
+// stateDir is the folder that .pegmigrate lies in: beside the configuration.
+func stateDir(path string) string {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return filepath.Dir(path)
+	}
+	return path
+}
+
+// connect opens both clusters. A cluster that cannot be reached is told with what each of its
+// addresses answered.
+func (s *session) connect(ctx context.Context) error {
+	s.clusters = map[string]*pegasus.Cluster{}
+	for _, c := range []*schema.Cluster{s.migration.Source.Cluster, s.migration.Target.Cluster} {
+		if s.clusters[c.Label] != nil {
+			continue
+		}
+		open, err := s.env.openCluster(ctx, c.Label, c.MetaServers, place(c))
+		if err != nil {
+			s.close()
+			return err
+		}
+		s.clusters[c.Label] = open
+	}
+	s.actuators = actuate.NewClusters(s.clusters)
+	return nil
+}
+
+func (e Env) openCluster(ctx context.Context, label string, metas []string, at string) (*pegasus.Cluster, error) {
+	open, err := pegasus.Open(ctx, pegasus.Config{Name: label, MetaServers: metas, Wire: e.Wire})
+	if err == nil {
+		return open, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	f := &failure{Code: plan.CodeClusterSilent, Place: at, Text: fmt.Sprintf("cluster %q cannot be reached: %v", label, err),
+		Hint: "check meta_servers and that the cluster is up"}
+	var noLeader *pegasus.NoLeaderError
+	if errors.As(err, &noLeader) && noLeader.Answered() {
+		f.Code = plan.CodeNoLeader
+		f.Hint = "the addresses answer but the leader cannot be reached: list every meta server of the cluster"
+	}
+	return nil, f
+}
+
+func place(c *schema.Cluster) string {
+	return fmt.Sprintf("%s:%d,%d", c.Range.Filename, c.Range.Start.Line, c.Range.Start.Column)
+}
+
+func (s *session) close() {
+	for _, c := range s.clusters {
+		c.Close()
+	}
+}
+
+// world gives apply its view of the clusters.
+func (s *session) world() apply.World {
+	return apply.World{
+		Tables: actuate.NewTables(s.actuators),
+		Fences: actuate.NewFences(s.actuators),
+		Engine: actuate.NewEngine(s.actuators, s.env.Now),
+	}
+}
+
+// observeLimit bounds one look at both clusters.
+const observeLimit = 2 * time.Minute
+
+// observe looks at both ends.
+func (s *session) observe(ctx context.Context) (plan.Facts, error) {
+	ctx, cancel := context.WithTimeout(ctx, observeLimit)
+	defer cancel()
+	m := s.migration
+	facts, err := observe.Look(ctx,
+		observe.Side{Cluster: s.clusters[m.Source.Cluster.Label], Label: m.Source.Cluster.Label,
+			MetaServers: m.Source.Cluster.MetaServers, Table: m.Source.Table},
+		observe.Side{Cluster: s.clusters[m.Target.Cluster.Label], Label: m.Target.Cluster.Label,
+			MetaServers: m.Target.Cluster.MetaServers, Table: m.Target.Table})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return facts, &failure{Code: plan.CodeTableUnread, Text: "the clusters could not be looked at: " + err.Error(),
+			Hint: "nothing was changed; try again when the cluster answers"}
+	}
+	return facts, err
+}
+
+// planFor plans the migration, or describes the one that is under way. doc may be nil.
+func (s *session) planFor(facts plan.Facts, doc *state.Document) (*plan.Plan, error) {
+	if doc == nil || doc.Outcome == state.OutcomeRolledBack {
+		return plan.Build(s.migration, facts, plan.Options{ToolVersion: s.env.Version})
+	}
+	begun, err := apply.PlanOf(doc)
+	if err != nil {
+		return nil, err
+	}
+	facts.Owned = apply.OwnershipOf(doc, begun)
+	if doc.Outcome == state.OutcomeDone && s.startsOver(facts, begun) {
+		facts.Owned = nil
+		return plan.Build(s.migration, facts, plan.Options{ToolVersion: s.env.Version})
+	}
+	return plan.Resume(begun, s.migration, facts)
+}
+
+// startsOver says whether a finished migration is to be planned anew: its target is gone, or the
+// declaration means another one now.
+func (s *session) startsOver(facts plan.Facts, begun *plan.Plan) bool {
+	return facts.TargetTable == nil || s.migration.IdentityFingerprint != begun.IdentityFingerprint
+}

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/view"
+	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/state"
+)
+
+// statusOptions are the flags of status.
+type statusOptions struct {
+	configOptions
+	json  bool
+	watch bool
+}
+
+// watchEvery is the pause between two looks of status -watch.
+const watchEvery = 2 * time.Second
+
+func (e Env) statusCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "status",
+		Usage:     "where every migration stands, from state and live clusters",
+		ArgsUsage: "[FOLDER|FILE]",
+		Flags: append(configFlags(),
+			&ucli.BoolFlag{Name: "json", Usage: "one JSON object per migration"},
+			&ucli.BoolFlag{Name: "watch", Usage: "look again every 2 seconds until interrupted"}),
+		Action: func(c *ucli.Context) error {
+			config, err := configOf(c, e)
+			if err != nil {
+				return err
+			}
+			return e.status(c.Context, statusOptions{configOptions: config, json: c.Bool("json"), watch: c.Bool("watch")})
+		},
+	}
+}
+
+func (e Env) status(ctx context.Context, o statusOptions) error {
+	names, err := e.migrationNames(o.configOptions)
+	if err != nil {
+		return err
+	}
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		for _, name := range names {
+			one := o.configOptions
+			one.migration = name
+			if err := e.statusOf(ctx, one, o.json); err != nil {
+				return err
+			}
+		}
+		if !o.watch {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// migrationNames gives the one that is named, or all that are declared.
+func (e Env) migrationNames(o configOptions) ([]string, error) {
+	if o.migration != "" {
+		return []string{o.migration}, nil
+	}
+	config, diags := loadQuietly(o)
+	if diags.HasErrors() {
+		e.printDiagnostics(diags, config)
+		return nil, &exitError{code: ExitError, err: errDiagnosed}
+	}
+	var names []string
+	for _, m := range config.Migrations {
+		names = append(names, m.Name)
+	}
+	if len(names) == 0 {
+		_, err := pick(config, "")
+		return nil, err
+	}
+	return names, nil
+}
+
+// statusOf shows what the state remembers and what the clusters say; clusters that do not answer
+// are part of the answer, not the end of it.
+func (e Env) statusOf(ctx context.Context, o configOptions, json bool) error {
+	s, err := e.load(o)
+	if err != nil {
+		return err
+	}
+	doc, err := state.ReadOnly(e.FS, s.dir, s.migration.Name)
+	if err != nil && !errors.Is(err, state.ErrNoState) {
+		return err
+	}
+	out := view.Status{Migration: s.migration.Name}
+	if doc != nil {
+		if err := e.remember(s, doc, &out); err != nil {
+			return err
+		}
+	}
+	if holder, err := state.ReadHolder(e.FS, s.dir, s.migration.Name); err == nil && holder != nil {
+		out.Holder = holder.String()
+	}
+	if err := s.connect(ctx); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		out.Live = append(out.Live, err.Error())
+	} else {
+		defer s.close()
+		facts, err := s.observe(ctx)
+		if err != nil {
+			out.Live = append(out.Live, err.Error())
+		} else {
+			out.Live = append(out.Live, liveLines(facts)...)
+		}
+	}
+	if json {
+		return view.StatusJSON(e.Stdout, out)
+	}
+	return view.StatusText(e.Stdout, out, e.style(e.Stdout))
+}
+
+// remember fills in what the state document says.
+func (e Env) remember(s *session, doc *state.Document, out *view.Status) error {
+	begun, err := apply.PlanOf(doc)
+	if err != nil {
+		return err
+	}
+	o := apply.OwnershipOf(doc, begun)
+	if o.Progress.PartitionsCopied == 0 {
+		cursors, err := state.ReadJournal(e.FS, s.dir, s.migration.Name, "copy")
+		if err == nil {
+			apply.AddCursors(&o.Progress, cursors)
+		}
+	}
+	out.Lineage, out.Serial, out.Outcome = doc.Lineage, doc.Serial, doc.Outcome
+	out.UpdatedAt = doc.UpdatedAt
+	out.PartitionsCopied, out.PartitionCount, out.RowsCopied = o.Progress.PartitionsCopied, o.Progress.PartitionCount, o.Progress.RowsCopied
+	for _, step := range doc.Steps {
+		out.Steps = append(out.Steps, view.StepStatus{ID: step.ID, Status: string(step.Status), Started: step.Started,
+			Finished: step.Finished, Error: step.Error, Attempts: step.Attempts})
+	}
+	return nil
+}
+
+// liveLines says what the clusters show, one line a fact that an operator asks for at night.
+func liveLines(f plan.Facts) []string {
+	return append(tableLines(f.Source.Label, f.SourceTable), tableLines(f.Target.Label, f.TargetTable)...)
+}
+
+func tableLines(label string, t *plan.TableFacts) []string {
+	if t == nil {
+		return []string{label + ": the table does not exist"}
+	}
+	name := label + "/" + t.Name
+	lines := []string{fmt.Sprintf("%s: id %d, %d partitions x %d, about %s rows, %d of %d partitions fully replicated",
+		name, t.ID, t.Partitions, t.Replicas, plan.Rows(t.Rows), t.Health.Full, t.Partitions)}
+	if v := t.Envs[plan.EnvDeny]; v != "" {
+		lines = append(lines, fmt.Sprintf("%s: FENCED, %s=%s", name, plan.EnvDeny, v))
+	}
+	if m := t.Marker; m != nil {
+		lines = append(lines, fmt.Sprintf("%s: marked by %s since %s (migration %q, lineage %s)",
+			name, m.Owner, m.Since.UTC().Format(time.RFC3339), m.Migration, m.Lineage))
+	}
+	return lines
+}

@@ -1,0 +1,52 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pegmigrate/pegmigrate/plan"
+)
+
+// Side is one end of a migration to look at.
+type Side struct {
+	Cluster     Cluster
+	Label       string
+	MetaServers []string
+	Table       string
+}
+
+// Look observes both ends. The error names the side and the question that was not answered.
+func Look(ctx context.Context, source, target Side) (plan.Facts, error) {
+	var f plan.Facts
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		f.Source, f.SourceTable, err = look(ctx, source)
+		return err
+	})
+	g.Go(func() (err error) {
+		f.Target, f.TargetTable, err = look(ctx, target)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return plan.Facts{}, err
+	}
+	// A table that is dropped and waits for its end does not stand in the way of a new one.
+	if f.TargetTable != nil && f.TargetTable.Status == dropped {
+		f.TargetTable = nil
+	}
+	return f, nil
+}
+
+func look(ctx context.Context, s Side) (plan.ClusterFacts, *plan.TableFacts, error) {
+	c, err := lookAtCluster(ctx, s.Cluster, s.Label, s.MetaServers)
+	if err != nil {
+		return c, nil, err
+	}
+	t, err := lookAtTable(ctx, s.Cluster, s.Table)
+	if err != nil {
+		return c, nil, fmt.Errorf("cluster %q: %w", s.Label, err)
+	}
+	return c, t, nil
+}

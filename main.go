@@ -1,0 +1,22 @@
+// Command pegmigrate moves one Apache Pegasus table from one cluster to another: declared in HCL,
+// planned against both live clusters, applied in steps that can be resumed, proven and undone.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/pegmigrate/pegmigrate/internal/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks the run to stop at a safe point. After it the default behaviour is
+	// back, so that a second one ends the process at once; a crash must be safe, so this is too.
+	context.AfterFunc(ctx, stop)
+	code := cli.Run(ctx, os.Args, cli.OS(cli.BuildVersion()))
+	stop()
+	os.Exit(code)
+}
