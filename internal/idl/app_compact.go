@@ -7,7 +7,7 @@ type StartManualCompactRequest struct {
 	TriggerTime *int64
 	TargetLevel *int32
 	Bottommost  *bool
-	// MaxRunningCount bounds the concurrent compactions per replica server, 0 for no bound.
+	// MaxRunningCount bounds the concurrent compactions per replica server; 0 sets no bound.
 	MaxRunningCount *int32
 }
 

@@ -73,7 +73,7 @@ func (m *QueryConfigResponse) Decode(d *Decoder) {
 // PartitionConfig says who serves a partition (dsn.layer2.thrift, partition_configuration).
 type PartitionConfig struct {
 	Pid Gpid
-	// Ballot grows with every change of the group, -1 for a partition that was dropped.
+	// Ballot grows with every change of the group.
 	Ballot          int64
 	MaxReplicaCount int32
 	// Primary is zero while the partition has none.

@@ -5,7 +5,8 @@ type CreateAppOptions struct {
 	// PartitionCount is a power of two for tables that shall ever be split.
 	PartitionCount int32
 	ReplicaCount   int32
-	// SuccessIfExist makes creating a table that exists with equal counts a success.
+	// SuccessIfExist makes creating a table that exists with equal options a success, with other
+	// options ErrInvalidParameters.
 	SuccessIfExist bool
 	// AppType must be "pegasus".
 	AppType string

@@ -17,7 +17,9 @@ const (
 
 // String is the name in the IDL, or the number of an unknown value.
 func (v AppStatus) String() string {
-	return enumName(v, "AS_INVALID", "AS_AVAILABLE", "AS_CREATING", "AS_CREATE_FAILED", "AS_DROPPING", "AS_DROP_FAILED", "AS_DROPPED", "AS_RECALLING")
+	return enumName(v,
+		"AS_INVALID", "AS_AVAILABLE", "AS_CREATING", "AS_CREATE_FAILED", "AS_DROPPING",
+		"AS_DROP_FAILED", "AS_DROPPED", "AS_RECALLING")
 }
 
 // AppInfo describes a table (dsn.layer2.thrift, app_info).

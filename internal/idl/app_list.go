@@ -139,5 +139,7 @@ const (
 
 // String is the name in the IDL, or the number of an unknown value.
 func (v MatchType) String() string {
-	return enumName(v, "PMT_INVALID", "PMT_MATCH_ALL", "PMT_MATCH_EXACT", "PMT_MATCH_ANYWHERE", "PMT_MATCH_PREFIX", "PMT_MATCH_POSTFIX", "PMT_MATCH_REGEX")
+	return enumName(v,
+		"PMT_INVALID", "PMT_MATCH_ALL", "PMT_MATCH_EXACT", "PMT_MATCH_ANYWHERE", "PMT_MATCH_PREFIX",
+		"PMT_MATCH_POSTFIX", "PMT_MATCH_REGEX")
 }

@@ -18,7 +18,9 @@ const (
 
 // String is the name in the IDL, or the number of an unknown value.
 func (v BulkLoadStatus) String() string {
-	return enumName(v, "BLS_INVALID", "BLS_DOWNLOADING", "BLS_DOWNLOADED", "BLS_INGESTING", "BLS_SUCCEED", "BLS_FAILED", "BLS_PAUSING", "BLS_PAUSED", "BLS_CANCELED")
+	return enumName(v,
+		"BLS_INVALID", "BLS_DOWNLOADING", "BLS_DOWNLOADED", "BLS_INGESTING", "BLS_SUCCEED",
+		"BLS_FAILED", "BLS_PAUSING", "BLS_PAUSED", "BLS_CANCELED")
 }
 
 // StartBulkLoadRequest loads prepared files into a table.

@@ -3,7 +3,8 @@ package idl
 // QueryDiskInfoRequest asks a replica server about its disks.
 type QueryDiskInfoRequest struct {
 	Node Addr
-	// AppName restricts the replica lists to one table, "" to none.
+	// AppName selects a table for the replica lists; a table that the server does not host is
+	// ErrObjectNotFound.
 	AppName string
 	HpNode  *HostPort
 }

@@ -111,9 +111,9 @@ func DecodeRequest(frame []byte) (Request, error) {
 		return Request{}, frameError("request frame has %d bytes, its header says %d", len(frame), n)
 	}
 	r := Request{Version: be32(frame[4:])}
-	body := frame[min(headerV0, len(frame)):]
+	var body []byte
 	if r.Version == 0 {
-		r.RequestHeader = decodeHeaderV0(frame)
+		r.RequestHeader, body = decodeHeaderV0(frame), frame[headerV0:]
 	} else if r.RequestHeader, body, err = decodeHeaderV1(frame); err != nil {
 		return Request{}, err
 	}

@@ -47,8 +47,8 @@ const (
 	NameQueryDiskInfo      = "RPC_QUERY_DISK_INFO"
 )
 
-// Names of the data requests, answered by the primary of a partition (src/include/rrdb/rrdb.code.definition.h).
-// One that reaches a meta server kills it.
+// Names of the data requests, answered by the primary of a partition
+// (src/include/rrdb/rrdb.code.definition.h). One that reaches a meta server kills it.
 const (
 	NameGet            = "RPC_RRDB_RRDB_GET"
 	NamePut            = "RPC_RRDB_RRDB_PUT"

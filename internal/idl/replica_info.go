@@ -16,7 +16,9 @@ const (
 
 // String is the name in the IDL, or the number of an unknown value.
 func (v ReplicaStatus) String() string {
-	return enumName(v, "PS_INVALID", "PS_INACTIVE", "PS_ERROR", "PS_PRIMARY", "PS_SECONDARY", "PS_POTENTIAL_SECONDARY", "PS_PARTITION_SPLIT")
+	return enumName(v,
+		"PS_INVALID", "PS_INACTIVE", "PS_ERROR", "PS_PRIMARY", "PS_SECONDARY",
+		"PS_POTENTIAL_SECONDARY", "PS_PARTITION_SPLIT")
 }
 
 // ReplicaInfo describes a replica on a server (metadata.thrift, replica_info).

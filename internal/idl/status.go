@@ -3,8 +3,7 @@ package idl
 import "strconv"
 
 // Status is the rocksdb::Status code in the `error` field of data responses
-// (RocksDB 6.6, include/rocksdb/status.h). It is an int32 on the wire and in the
-// structs; convert to print it.
+// (RocksDB 6.6, include/rocksdb/status.h). It is an i32 in the IDL.
 type Status int32
 
 // The status codes that servers answer with.
