@@ -34,7 +34,7 @@ func (l *loader) decodeLimits(b *hclsyntax.Block) Limits {
 	c := l.check(limitsSpec(), b.Body, b.DefRange())
 	out := Limits{Range: b.DefRange()}
 	out.WriteReject, _ = l.duration(c, "write_reject", false)
-	const none = "leave it out to have no limit"
+	none := leaveOut(false)
 	out.RowsPerSecond, _ = l.integer(c, "rows_per_second", 1, math.MaxInt64, CodeLimit, none)
 	out.BytesPerSecond, _ = l.size(c, "bytes_per_second", false)
 	inFlight, _ := l.integer(c, "in_flight", 1, maxInFlight, CodeLimit, none)

@@ -55,7 +55,7 @@ func (r *report) adopt(code Code, hint string, diags hcl.Diagnostics) {
 	for _, d := range diags {
 		r.diags = append(r.diags, &hcl.Diagnostic{
 			Severity: d.Severity,
-			Summary:  d.Summary,
+			Summary:  lowerFirst(d.Summary),
 			Detail:   d.Detail,
 			Subject:  d.Subject,
 			Context:  d.Context,

@@ -69,10 +69,18 @@ func (l *loader) duration(c *content, name string, required bool) (time.Duration
 		l.errorf(CodeDuration, at, hint, "%q must be a span of time, not %q", name, s)
 		return 0, false
 	case d <= 0:
-		l.errorf(CodeDuration, at, "leave it out to have none", "%q must be greater than zero", name)
+		l.errorf(CodeDuration, at, leaveOut(required), "%q must be greater than zero", name)
 		return 0, false
 	}
 	return d, true
+}
+
+// leaveOut is the hint for a limit of zero.
+func leaveOut(required bool) string {
+	if required {
+		return ""
+	}
+	return "leave it out to have no limit"
 }
 
 // size gives an argument that is a number of bytes greater than zero.
@@ -102,7 +110,7 @@ func (l *loader) size(c *content, name string, required bool) (int64, bool) {
 		return 0, false
 	}
 	if n <= 0 {
-		l.errorf(CodeLimit, at, "leave it out to have no limit", "%q must be greater than zero", name)
+		l.errorf(CodeLimit, at, leaveOut(required), "%q must be greater than zero", name)
 		return 0, false
 	}
 	return n, true

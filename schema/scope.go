@@ -94,9 +94,6 @@ func (l *loader) adoptExpression(d *hcl.Diagnostic) {
 		d = &hcl.Diagnostic{Severity: d.Severity, Subject: d.Subject, Context: d.Context,
 			Summary: fmt.Sprintf("there is no function %q", x.CalledFunctionName())}
 	}
-	if d.Summary == "Ambiguous attribute key" {
-		hint = "put a key that has dots in quotes"
-	}
 	l.adopt(code, hint, hcl.Diagnostics{d})
 }
 
@@ -122,7 +119,7 @@ func (l *loader) referenceKnown(t hcl.Traversal) bool {
 	case "cluster":
 		known = l.scope.clusters
 	default:
-		hint := `text goes in quotes; references are var.NAME, local.NAME and cluster.LABEL`
+		hint := `text goes in quotes, and so do keys with dots; references are var.NAME, local.NAME and cluster.LABEL`
 		if s := suggest(root, []string{"var", "local", "cluster"}); s != "" {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}

@@ -40,6 +40,9 @@ type content struct {
 	header hcl.Range
 	attrs  map[string]*hclsyntax.Attribute
 	blocks map[string][]*hclsyntax.Block
+	// misspelt holds the names that unknown ones were most likely meant to be: telling that they
+	// are missing would tell one mistake twice.
+	misspelt map[string]bool
 }
 
 // block gives the only block of that kind, nil when it is absent.
@@ -54,17 +57,17 @@ func (c *content) block(name string) *hclsyntax.Block {
 // is absent. What it returns holds known things only.
 func (l *loader) check(spec bodySpec, body *hclsyntax.Body, header hcl.Range) *content {
 	c := &content{what: spec.what, header: header,
-		attrs: map[string]*hclsyntax.Attribute{}, blocks: map[string][]*hclsyntax.Block{}}
+		attrs: map[string]*hclsyntax.Attribute{}, blocks: map[string][]*hclsyntax.Block{}, misspelt: map[string]bool{}}
 	l.checkAttrs(spec, body, c)
 	l.checkBlocks(spec, body, c)
 	for _, a := range spec.attrs {
 		// An argument that is written as a block, or the reverse, is told once.
-		if a.required && c.attrs[a.name] == nil && !hasBlock(body, a.name) {
+		if a.required && c.attrs[a.name] == nil && !c.misspelt[a.name] && !hasBlock(body, a.name) {
 			l.errorf(CodeMissingArgument, header, "", "%s needs the argument %q", spec.what, a.name)
 		}
 	}
 	for _, b := range spec.blocks {
-		if _, asAttr := body.Attributes[b.name]; b.required && len(c.blocks[b.name]) == 0 && !asAttr {
+		if _, asAttr := body.Attributes[b.name]; b.required && len(c.blocks[b.name]) == 0 && !c.misspelt[b.name] && !asAttr {
 			l.errorf(CodeMissingBlock, header, "", "%s needs a block %q", spec.what, b.name)
 		}
 	}
@@ -93,6 +96,7 @@ func (l *loader) checkAttrs(spec bodySpec, body *hclsyntax.Body, c *content) {
 		case slices.ContainsFunc(spec.blocks, func(b blockSpec) bool { return b.name == name }):
 			l.errorf(CodeUnknownArgument, attr.NameRange, "write it without the equals sign: "+name+" { ... }", "%q in %s is a block, not an argument", name, spec.what)
 		default:
+			c.misspelt[suggest(name, known)] = true
 			l.errorf(CodeUnknownArgument, attr.NameRange, didYouMean(name, known, "its arguments are"), "%s has no argument %q", spec.what, name)
 		}
 	}
@@ -109,6 +113,7 @@ func (l *loader) checkBlocks(spec bodySpec, body *hclsyntax.Body, c *content) {
 		i := slices.IndexFunc(spec.blocks, func(s blockSpec) bool { return s.name == b.Type })
 		if i < 0 {
 			hint := didYouMean(b.Type, known, "its blocks are")
+			c.misspelt[suggest(b.Type, known)] = true
 			if slices.ContainsFunc(spec.attrs, func(a attrSpec) bool { return a.name == b.Type }) {
 				hint = "it is an argument: write " + b.Type + " = ..."
 			}

@@ -86,7 +86,10 @@ func writeCounts(b *strings.Builder, args StarterArgs) {
 
 // nextPowerOfTwo is the smallest power of two not below p, at most maxPartitions.
 func nextPowerOfTwo(p int32) int32 {
-	return min(maxPartitions, int32(1)<<bits.Len32(uint32(p-1)&(maxPartitions-1)))
+	if p > maxPartitions/2 {
+		return maxPartitions
+	}
+	return int32(1) << bits.Len32(uint32(p-1))
 }
 
 // starterLabel makes an identifier of a cluster's name.

@@ -2,6 +2,8 @@ package schema
 
 import (
 	"strconv"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -22,3 +24,9 @@ func line(r hcl.Range) string { return strconv.Itoa(r.Start.Line) }
 
 // where is "file:line" of a range.
 func where(r hcl.Range) string { return r.Filename + ":" + line(r) }
+
+// lowerFirst makes a message of another library begin as ours do.
+func lowerFirst(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(r)) + s[n:]
+}

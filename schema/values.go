@@ -2,6 +2,8 @@ package schema
 
 import (
 	"fmt"
+	"math"
+	"math/big"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -39,7 +41,7 @@ func (l *loader) typed(c *content, name string, required bool, want cty.Type) (v
 	}
 	conv, err := convert.Convert(v, want)
 	if err != nil || conv.IsNull() {
-		l.errorf(CodeType, at, "", "%q must be a %s, not %s", name, want.FriendlyName(), describe(v))
+		l.errorf(CodeType, at, "", "%q must be %s, not %s", name, describe(cty.UnknownVal(want)), describe(v))
 		return failed(), at, false
 	}
 	return conv, at, true
@@ -49,7 +51,7 @@ func (l *loader) typed(c *content, name string, required bool, want cty.Type) (v
 func describe(v cty.Value) string {
 	t := v.Type()
 	switch {
-	case v.IsNull():
+	case v.IsKnown() && v.IsNull():
 		return "null"
 	case t == clusterCapsule:
 		return "a cluster"
@@ -92,23 +94,27 @@ func (l *loader) integer(c *content, name string, lowest, highest int64, code Co
 	if !ok {
 		return 0, false
 	}
-	n, exact := wholeNumber(v)
-	if !exact {
+	if !v.AsBigFloat().IsInt() {
 		l.errorf(CodeType, at, "", "%q must be a whole number, not %s", name, numberText(v))
 		return 0, false
 	}
-	if n < lowest || n > highest {
-		l.errorf(code, at, hint, "%q must be from %d to %d, not %d", name, lowest, highest, n)
-		return 0, false
+	n, exact := wholeNumber(v)
+	if exact && n >= lowest && n <= highest {
+		return n, true
 	}
-	return n, true
+	bounds := fmt.Sprintf("from %d to %d", lowest, highest)
+	if highest == math.MaxInt64 && exact {
+		bounds = fmt.Sprintf("%d or more", lowest)
+	}
+	l.errorf(code, at, hint, "%q must be %s, not %s", name, bounds, numberText(v))
+	return 0, false
 }
 
 // wholeNumber gives a number value as int64, when it is one.
 func wholeNumber(v cty.Value) (int64, bool) {
 	f := v.AsBigFloat()
 	n, accuracy := f.Int64()
-	return n, accuracy == 0 && f.IsInt()
+	return n, accuracy == big.Exact && f.IsInt()
 }
 
 // numberText shows a number without writing out the digits of a huge one.

@@ -1,0 +1,67 @@
+package schema
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func prints(t *testing.T, src string) (whole, identity string) {
+	t.Helper()
+	cfg, diags := loadText(src)
+	if diags.HasErrors() {
+		t.Fatalf("%s", render(cfg, diags))
+	}
+	return cfg.Migrations[0].Fingerprint, cfg.Migrations[0].IdentityFingerprint
+}
+
+func TestFingerprints(t *testing.T) {
+	base := strings.Replace(small("", ""), `["10.0.0.1:34601"]`, `["10.0.0.1:34601", "10.0.0.2:34601"]`, 1)
+	whole, identity := prints(t, base)
+	if !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(whole) || whole == identity {
+		t.Fatalf("%s %s", whole, identity)
+	}
+	change := func(old, new string) string {
+		out := strings.Replace(base, old, new, 1)
+		if out == base {
+			t.Fatalf("%q does not occur", old)
+		}
+		return out
+	}
+	for name, tc := range map[string]struct {
+		src                     string
+		sameWhole, sameIdentity bool
+	}{
+		"comment":         {"# hello\n" + base, true, true},
+		"default written": {change(`method "copy" {`, "method \"copy\" {\n source_writes = \"stopped\""), true, true},
+		"computed":        {change(`"orders"`+"\n  }", `lower("ORDERS")`+"\n  }"), true, true},
+		"metas reordered": {change(`"10.0.0.1:34601", "10.0.0.2:34601"`, `"10.0.0.2:34601", "10.0.0.1:34601"`), true, true},
+		"limit":           {change(`method "copy" {`, "limits {\n in_flight = 5\n }\n method \"copy\" {"), false, true},
+		"gate":            {change(`method "copy" {`, "approve = [\"copy\"]\n method \"copy\" {"), false, true},
+		"name":            {change(`"orders" {`, `"orders2" {`), false, false},
+		"source table":    {change(`"orders"`+"\n  }", `"orders2"`+"\n  }"), false, false},
+		"metas changed":   {change(`"10.0.0.2:34601"`, `"10.0.0.3:34601"`), false, false},
+		"target envs":     {change("cluster.west\n", "cluster.west\n envs = { default_ttl = 5 }\n"), false, false},
+		"partitions":      {change("cluster.west\n", "cluster.west\n partition_count = 8\n"), false, false},
+		"replicas":        {change("cluster.west\n", "cluster.west\n replica_count = 2\n"), false, false},
+		"source writes":   {change(`method "copy" {`, "method \"copy\" {\n source_writes = \"fenced\""), false, false},
+		"verify":          {change(`method "copy" {`, "verify {\n mode = \"off\"\n }\n method \"copy\" {"), false, false},
+		"if exists":       {change("cluster.west\n", "cluster.west\n if_exists = \"merge\"\n"), false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, i := prints(t, tc.src)
+			if (w == whole) != tc.sameWhole || (i == identity) != tc.sameIdentity {
+				t.Errorf("whole same: %v, identity same: %v", w == whole, i == identity)
+			}
+		})
+	}
+}
+
+// TestFingerprintFormatIsFrozen: a run that is under way must be found again by a later release.
+func TestFingerprintFormatIsFrozen(t *testing.T) {
+	whole, identity := prints(t, small("", ""))
+	const wantWhole, wantIdentity = "3bfe9a233dbb1d23bbc4bc3f9cb70ae63657c5eddefed8d58a75d32eb41290ec", "3835c6c16ced8cc7a93c3662b0eab5f86f8d0179a796e238c3d70016dd7d2ea7"
+	if whole != wantWhole || identity != wantIdentity {
+		t.Errorf("whole %s identity %s", whole, identity)
+	}
+}

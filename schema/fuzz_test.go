@@ -1,0 +1,84 @@
+package schema
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// loadText is Load without a file system.
+func loadText(src string) (*Config, hcl.Diagnostics) {
+	l := newLoader()
+	var bodies []*hclsyntax.Body
+	if body := l.parse([]byte(src), "fuzz.hcl"); body != nil {
+		bodies = append(bodies, body)
+	}
+	return l.load("", bodies, Vars{})
+}
+
+func addCorpus(f *testing.F) {
+	f.Helper()
+	files, _ := filepath.Glob("testdata/*/*.hcl")
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(src))
+	}
+	f.Add(small("", ""))
+}
+
+// FuzzLoad: no input panics, every complaint has a known code, what is accepted is complete, and
+// formatting does not change what is declared.
+func FuzzLoad(f *testing.F) {
+	addCorpus(f)
+	f.Fuzz(func(t *testing.T, src string) {
+		cfg, diags := loadText(src)
+		checkExtras(t, diags)
+		if diags.HasErrors() {
+			return
+		}
+		again, diags := loadText(string(Format([]byte(src))))
+		if diags.HasErrors() || len(again.Migrations) != len(cfg.Migrations) {
+			t.Fatalf("formatting broke it: %v", diags)
+		}
+		for i, m := range cfg.Migrations {
+			if m.Source.Cluster == nil || m.Target.Cluster == nil || m.Method == nil || m.Fingerprint == "" ||
+				len(m.Source.Cluster.MetaServers) == 0 || !ValidTableName(m.Source.Table) || !ValidTableName(m.Target.Table) {
+				t.Fatalf("accepted but incomplete: %+v", m)
+			}
+			if again.Migrations[i].Fingerprint != m.Fingerprint {
+				t.Fatal("formatting changed the fingerprint")
+			}
+		}
+	})
+}
+
+// FuzzFormat: formatting twice is formatting once, and only white space moves.
+func FuzzFormat(f *testing.F) {
+	addCorpus(f)
+	f.Fuzz(func(t *testing.T, src string) {
+		once := Format([]byte(src))
+		if twice := Format(once); !bytes.Equal(once, twice) {
+			t.Fatalf("not idempotent:\n%q\n%q\n%q", src, once, twice)
+		}
+	})
+}
+
+// FuzzVariableText: values from the command line never panic.
+func FuzzVariableText(f *testing.F) {
+	for _, s := range []string{"7", `["a"]`, "{a=1}", "((((", `"${"`, "1e999999999", "a.b[*].c", "<<A\nA\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		src := "variable \"t\" {\n  type = list(object({ a = number }))\n}\n"
+		l := newLoader()
+		_, diags := l.load("", []*hclsyntax.Body{l.parse([]byte(src), "v.hcl")}, Vars{Flags: map[string]string{"t": text}, Env: []string{"PEGMIGRATE_VAR_t=" + text, text}})
+		checkExtras(t, diags)
+	})
+}

@@ -1,0 +1,3 @@
+cluster "east" {
+  meta_servers = ["10.0.0.1:34601]
+}
