@@ -1,0 +1,81 @@
+package sandbox
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Version250 is the only server release that the sandbox behaves as.
+const Version250 = "2.5.0"
+
+// Defaults and bounds of Config.
+const (
+	defaultTimeFactor = 100
+	maxServers        = 64 // of one kind; a sandbox shares one process
+)
+
+// Config says what cluster to start. The zero value of a field means its default.
+type Config struct {
+	// Name is what the cluster calls itself in RPC_CM_CLUSTER_INFO
+	// ([replication] cluster_name). Default "sandbox".
+	Name string
+	// Version is the release to behave as. Default, and at present the only one:
+	// Version250.
+	Version string
+	// Metas is the number of meta servers, 1 to 64. Default 1.
+	Metas int
+	// Replicas is the number of replica servers, 1 to 64. Default 3.
+	Replicas int
+	// TimeFactor divides every interval of Timing, at least 1. Default 100.
+	TimeFactor float64
+	// Clock is where time comes from. Default: the machine's.
+	Clock Clock
+	// Hook is asked about every call, see Hook. Default: none.
+	Hook Hook
+	// Listen is the host that all servers listen on, an IPv4 address.
+	// Default 127.0.0.1.
+	Listen string
+	// Seed makes phases, placements and scan context ids repeatable.
+	Seed uint64
+	// RemoteClusters are the names that duplications may go to, as in
+	// [duplication-group]; the cluster's own name is always among them.
+	RemoteClusters []string
+	// ZooKeeper is what RPC_CM_CLUSTER_INFO reports as zookeeper_hosts. The sandbox
+	// itself never connects to it.
+	ZooKeeper string
+}
+
+// withDefaults fills what was left out and refuses what cannot be served.
+func (cfg Config) withDefaults() (Config, error) {
+	cfg.Name = orDefault(cfg.Name, "sandbox")
+	cfg.Version = orDefault(cfg.Version, Version250)
+	cfg.Metas = orDefault(cfg.Metas, 1)
+	cfg.Replicas = orDefault(cfg.Replicas, 3)
+	cfg.TimeFactor = orDefault(cfg.TimeFactor, defaultTimeFactor)
+	cfg.Listen = orDefault(cfg.Listen, "127.0.0.1")
+	if cfg.Clock == nil {
+		cfg.Clock = systemClock{}
+	}
+	switch {
+	case cfg.Version != Version250:
+		return cfg, fmt.Errorf("sandbox: version %q is not simulated, only %s is", cfg.Version, Version250)
+	case cfg.Metas < 1 || cfg.Metas > maxServers:
+		return cfg, fmt.Errorf("sandbox: %d metas, must be 1 to %d", cfg.Metas, maxServers)
+	case cfg.Replicas < 1 || cfg.Replicas > maxServers:
+		return cfg, fmt.Errorf("sandbox: %d replica servers, must be 1 to %d", cfg.Replicas, maxServers)
+	case !(cfg.TimeFactor >= 1) || cfg.TimeFactor > 1e6:
+		return cfg, fmt.Errorf("sandbox: time factor %v, must be 1 to 1000000", cfg.TimeFactor)
+	case strings.TrimSpace(cfg.Name) != cfg.Name:
+		return cfg, fmt.Errorf("sandbox: cluster name %q has outer white space", cfg.Name)
+	}
+	return cfg, nil
+}
+
+// orDefault is v, or def when v is the zero value.
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

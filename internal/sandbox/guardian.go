@@ -1,0 +1,215 @@
+package sandbox
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+)
+
+// guard is one look of the leading meta at servers and partitions
+// (partition_guardian.cpp). Cluster.mu must be held.
+func (c *Cluster) guard(now time.Time) {
+	if c.leader == nil || !c.active {
+		return
+	}
+	for _, n := range c.nodes {
+		if n.alive && !n.srv.up() && now.Sub(n.diedAt) >= c.timing.NodeGrace {
+			c.nodeDead(n, now)
+		}
+	}
+	c.purge(now)
+	if c.effectiveLevel() <= idl.MetaFreezed {
+		return
+	}
+	for _, t := range c.tables {
+		if !t.serving() {
+			continue
+		}
+		for _, p := range t.partitions {
+			if !p.healthy() && p.moving == nil && !now.Before(p.cureAt) {
+				c.cure(p, now)
+			}
+		}
+	}
+}
+
+// nodeDead takes the replicas of a dead server out of all partitions.
+func (c *Cluster) nodeDead(n *replicaNode, now time.Time) {
+	n.alive = false
+	for _, p := range c.partitionsOn(n) {
+		c.dropReplica(p, n)
+		p.cureAt = now
+		c.apply(p)
+	}
+}
+
+// dropReplica removes n from a partition; each removal is a new ballot.
+func (c *Cluster) dropReplica(p *partitionState, n *replicaNode) {
+	if p.primary == n {
+		p.primary = nil
+	}
+	p.secondaries = slices.DeleteFunc(slices.Clone(p.secondaries), func(s *replicaNode) bool { return s == n })
+	p.lastDrops = append(slices.DeleteFunc(slices.Clone(p.lastDrops), func(s *replicaNode) bool { return s == n }), n)
+	if p.moving == n {
+		p.moving = nil
+	}
+	p.ballot++
+}
+
+// cure takes one step towards full membership: a primary first, then one secondary.
+func (c *Cluster) cure(p *partitionState, now time.Time) {
+	if p.primary == nil {
+		n := c.nextPrimary(p)
+		if n == nil {
+			return
+		}
+		c.promote(p, n)
+	} else {
+		n := c.nextSecondary(p, now)
+		if n == nil {
+			return
+		}
+		p.secondaries = append(slices.Clone(p.secondaries), n)
+		p.lastDrops = slices.DeleteFunc(slices.Clone(p.lastDrops), func(s *replicaNode) bool { return s == n })
+		p.ballot++
+		c.learn(p, n)
+	}
+	p.cureAt = now.Add(c.timing.Learn/2 + c.spread(c.timing.Learn/2))
+	c.apply(p)
+}
+
+// promote makes n the primary.
+func (c *Cluster) promote(p *partitionState, n *replicaNode) {
+	p.primary = n
+	p.secondaries = slices.DeleteFunc(slices.Clone(p.secondaries), func(s *replicaNode) bool { return s == n })
+	p.lastDrops = slices.DeleteFunc(slices.Clone(p.lastDrops), func(s *replicaNode) bool { return s == n })
+	p.ballot++
+	if n.replica(p.gpid()) == nil && !p.table.poisoned {
+		// A new replica opens with the envs of the meta's proposal.
+		r := n.open(p)
+		r.part.mu.Lock()
+		r.env.update(p.table.envs, p.table.envVersion, p.table.info.PartitionCount)
+		r.part.mu.Unlock()
+	}
+}
+
+// learn lets a new secondary take over the envs of its primary.
+func (c *Cluster) learn(p *partitionState, n *replicaNode) {
+	primary := p.primary.replica(p.gpid())
+	r := n.open(p)
+	if primary == nil {
+		return
+	}
+	r.part.mu.Lock()
+	defer r.part.mu.Unlock()
+	r.adopt(primary, p.table)
+}
+
+// nextPrimary chooses who serves a partition without primary: a secondary, a server
+// that had a replica, or for a new partition the server with the fewest primaries.
+func (c *Cluster) nextPrimary(p *partitionState) *replicaNode {
+	for _, s := range p.secondaries {
+		if s.alive && s.srv.up() {
+			return s
+		}
+	}
+	for _, n := range slices.Backward(p.lastDrops) {
+		if n.alive && n.srv.up() {
+			return n
+		}
+	}
+	if p.ballot > 0 && !p.table.poisoned {
+		return nil // all replicas are on dead servers: it stays down until one returns
+	}
+	return c.leastLoaded(p, (*replicaNode).primaryLoad)
+}
+
+// nextSecondary prefers servers that had the replica; others get it only when those
+// stayed away for Timing.Dropout.
+func (c *Cluster) nextSecondary(p *partitionState, now time.Time) *replicaNode {
+	for _, n := range slices.Backward(p.lastDrops) {
+		if n.alive && n.srv.up() && !p.has(n) {
+			return n
+		}
+	}
+	for _, n := range p.lastDrops {
+		if !n.alive && now.Sub(n.diedAt) < c.timing.Dropout {
+			return nil
+		}
+	}
+	return c.leastLoaded(p, (*replicaNode).totalLoad)
+}
+
+// leastLoaded is the living server outside of the partition with the smallest load
+// of the partition's table.
+func (c *Cluster) leastLoaded(p *partitionState, load func(*replicaNode, *table) int) *replicaNode {
+	var best *replicaNode
+	offset := int(p.index)
+	for i := range c.nodes {
+		n := c.nodes[(i+offset)%len(c.nodes)]
+		if !n.alive || !n.srv.up() || p.has(n) {
+			continue
+		}
+		if best == nil || load(n, p.table) < load(best, p.table) {
+			best = n
+		}
+	}
+	return best
+}
+
+// primaryLoad counts the primaries of a table on the server.
+func (n *replicaNode) primaryLoad(t *table) int {
+	count := 0
+	for _, p := range t.partitions {
+		if p.primary == n {
+			count++
+		}
+	}
+	return count
+}
+
+// totalLoad counts the replicas of a table on the server.
+func (n *replicaNode) totalLoad(t *table) int {
+	count := 0
+	for _, p := range t.partitions {
+		if p.has(n) {
+			count++
+		}
+	}
+	return count
+}
+
+// partitionsOn are the partitions that a server serves.
+func (c *Cluster) partitionsOn(n *replicaNode) []*partitionState {
+	var list []*partitionState
+	for _, t := range c.tables {
+		for _, p := range t.partitions {
+			if p.has(n) {
+				list = append(list, p)
+			}
+		}
+	}
+	return list
+}
+
+// effectiveLevel is the level that the meta works at: it freezes by itself when less
+// than 65 % of the servers live (node_live_percentage_threshold_for_update).
+func (c *Cluster) effectiveLevel() idl.MetaLevel {
+	alive := c.aliveCount()
+	if alive == 0 || alive*100 < 65*len(c.nodes) {
+		return min(c.level, idl.MetaFreezed)
+	}
+	return c.level
+}
+
+// aliveCount counts the servers that the meta believes alive.
+func (c *Cluster) aliveCount() int {
+	count := 0
+	for _, n := range c.nodes {
+		if n.alive {
+			count++
+		}
+	}
+	return count
+}

@@ -1,0 +1,123 @@
+package sandbox
+
+import (
+	"sync"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+)
+
+// handlerEntry is a handler in the table of a kind of server.
+type handlerEntry struct {
+	run handler
+	// op is the index of the RPC among all handlers, for counters.
+	op int
+}
+
+// registration is one line of the handler table.
+type registration struct {
+	name string
+	run  handler
+	kind serverKind
+}
+
+// serverKind says which servers know an RPC.
+type serverKind int
+
+const (
+	onMeta serverKind = 1 << iota
+	onReplica
+)
+
+// handlerTable is the one table of everything that servers answer; an RPC that is
+// not in it gets ERR_HANDLER_NOT_FOUND, as on a real 2.5.0 server.
+func handlerTable() []registration {
+	var t []registration
+	t = append(t, metaHandlers()...)
+	t = append(t, dataHandlers()...)
+	t = append(t, adminHandlers()...)
+	return append(t, remoteHandlers()...)
+}
+
+// dataHandlers are the requests for partitions.
+func dataHandlers() []registration {
+	return []registration{
+		{idl.NameGet, readRPC(get), onReplica},
+		{idl.NameTTL, readRPC(ttl), onReplica},
+		{idl.NameSortkeyCount, readRPC(sortkeyCount), onReplica},
+		{idl.NameMultiGet, readRPC(multiGet), onReplica},
+		{idl.NameBatchGet, readRPC(batchGet), onReplica},
+		{idl.NameGetScanner, readRPC(getScanner), onReplica},
+		{idl.NameScan, readRPC(scan), onReplica},
+		{idl.NameClearScanner, readRPC(clearScanner), onReplica},
+		{idl.NamePut, writeRPC(put), onReplica},
+		{idl.NameMultiPut, writeRPC(multiPut), onReplica},
+		{idl.NameRemove, writeRPC(remove), onReplica},
+		{idl.NameMultiRemove, writeRPC(multiRemove), onReplica},
+		{idl.NameIncr, writeRPC(incr), onReplica},
+		{idl.NameCheckAndSet, writeRPC(checkAndSet), onReplica},
+		{idl.NameCheckAndMutate, writeRPC(checkAndMutate), onReplica},
+	}
+}
+
+// tableFor is the handler table of one kind of server.
+func tableFor(kind serverKind) map[string]handlerEntry {
+	table := make(map[string]handlerEntry)
+	for op, r := range handlerTable() {
+		if r.kind&kind != 0 {
+			table[r.name] = handlerEntry{run: r.run, op: op}
+		}
+	}
+	return table
+}
+
+// opCount is how many counters a replica needs.
+func opCount() int { return len(handlerTable()) }
+
+// pointer constrains P to be *T and a message.
+type pointer[T any] interface {
+	*T
+	idl.Message
+}
+
+// dataFunc executes a data request on a replica whose partition is locked.
+type dataFunc[T any] func(r *replica, q *request, m *T, out []byte) []byte
+
+// readRPC makes the handler of a read: find the replica, let it be refused, run.
+func readRPC[T any, P pointer[T]](f dataFunc[T]) handler {
+	return dataRPC[T, P](f, (*replica).admitRead)
+}
+
+// writeRPC is readRPC for writes.
+func writeRPC[T any, P pointer[T]](f dataFunc[T]) handler {
+	return dataRPC[T, P](f, (*replica).admitWrite)
+}
+
+func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) admission) handler {
+	pool := &sync.Pool{New: func() any { return new(T) }}
+	var run handler
+	run = func(q *request, out []byte) []byte {
+		if q.srv.node.deaf.Load() {
+			return out
+		}
+		r := q.srv.node.replica(q.Gpid)
+		if r == nil {
+			return q.fail(out, idl.ErrObjectNotFound)
+		}
+		m, _ := pool.Get().(*T)
+		defer pool.Put(m)
+		if !q.decode(P(m)) {
+			return out
+		}
+		r.part.mu.Lock()
+		defer r.part.mu.Unlock()
+		if a := admit(r, q); a != (admission{}) {
+			return q.refuse(a, run, out)
+		}
+		r.ops[q.op]++
+		if q.forced != idl.StatusOK && q.forced != idl.StatusIncomplete {
+			return q.forcedReply(r, out)
+		}
+		return f(r, q, m, out)
+	}
+	return run
+}

@@ -1,0 +1,86 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+)
+
+// errClosed is the answer to everything that is asked of a closed cluster.
+var errClosed = errors.New("sandbox: the cluster is closed")
+
+// metaServer is one meta server. What metas know lives in Cluster, as if all of
+// them shared a perfect ZooKeeper.
+type metaServer struct{ srv *server }
+
+// killMeta ends a meta server; if it led, another one takes over after
+// Timing.Election.
+func (c *Cluster) killMeta(m *metaServer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.killMetaLocked(m)
+}
+
+func (c *Cluster) killMetaLocked(m *metaServer) {
+	if !m.srv.up() {
+		return
+	}
+	m.srv.stop()
+	if c.leader == m {
+		c.leader, c.active = nil, false
+		c.afterLocked(c.timing.Election, c.elect)
+	}
+}
+
+// elect makes the first living meta the leader, if there is none.
+func (c *Cluster) elect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leader != nil {
+		return
+	}
+	for _, m := range c.metas {
+		if !m.srv.up() {
+			continue
+		}
+		c.leader, c.active = m, false
+		c.afterLocked(c.timing.LeaderStart, func() { c.activate(m) })
+		return
+	}
+}
+
+// activate ends the time in which a new leader reads its state.
+func (c *Cluster) activate(m *metaServer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leader == m {
+		c.active = true
+	}
+}
+
+// startMeta runs a dead meta again, as a follower, or as leader after an election
+// when there is none.
+func (c *Cluster) startMeta(m *metaServer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return errClosed
+	}
+	if m.srv.up() {
+		return nil
+	}
+	if err := m.srv.start(); err != nil {
+		return err
+	}
+	if c.leader == nil {
+		c.afterLocked(c.timing.Election, c.elect)
+	}
+	return nil
+}
+
+// metaAt is the meta with an index.
+func (c *Cluster) metaAt(i int) (*metaServer, error) {
+	if i < 0 || i >= len(c.metas) {
+		return nil, fmt.Errorf("sandbox: no meta server %d, there are %d", i, len(c.metas))
+	}
+	return c.metas[i], nil
+}

@@ -1,0 +1,73 @@
+package sandbox
+
+import (
+	"sync"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/pegkey"
+)
+
+// partition is the data of one partition of a table. All its replicas share it, so
+// replication is instantaneous and never diverges; what differs between replicas
+// is in replica.
+type partition struct {
+	index, count int32 // of the table
+
+	mu    sync.Mutex
+	store *store
+	// decree is the last committed one.
+	decree int64
+	// durable is the decree that the last compaction wrote to disk.
+	durable int64
+	// written is the decree at the last group check, to see whether it is idle.
+	written int64
+	// compacted is when the last manual compaction ended, zero for never.
+	compacted time.Time
+}
+
+func newPartition(index, count int32) *partition {
+	return &partition{index: index, count: count, store: newStore()}
+}
+
+// commit starts a mutation and returns its decree.
+func (p *partition) commit() int64 {
+	p.decree++
+	return p.decree
+}
+
+// empty commits the server's own empty write: one row with the empty key, which
+// RocksDB needs to remember the decree.
+func (p *partition) empty() int64 {
+	p.store.set(nil, nil, 0)
+	return p.commit()
+}
+
+// sweep is what a compaction does to rows: expired ones go, those without an expiry
+// get the table's default TTL, and those that belong to another partition go when
+// the table checks that (key_ttl_compaction_filter.h).
+func (p *partition) sweep(now uint32, env *replicaEnv) {
+	var dead, stamp []row
+	p.store.tree.Scan(func(r row) bool {
+		switch {
+		case len(r.key()) == 0:
+		case expired(r.expire(), now), env.validateHash && !p.owns(r.key()):
+			dead = append(dead, r)
+		case r.expire() == 0 && env.defaultTTL > 0:
+			stamp = append(stamp, r)
+		}
+		return true
+	})
+	for _, r := range dead {
+		p.store.remove(r.key())
+	}
+	for _, r := range stamp {
+		p.store.set(r.key(), r.value(), now+env.defaultTTL)
+	}
+	p.durable = p.decree
+}
+
+// owns tells whether a raw key hashes into this partition, by the mask that servers
+// use; it is only right for powers of two.
+func (p *partition) owns(raw []byte) bool {
+	return pegkey.HashRaw(raw)&uint64(p.count-1) == uint64(p.index)
+}

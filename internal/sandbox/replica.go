@@ -1,0 +1,92 @@
+package sandbox
+
+import (
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+	"github.com/pegmigrate/pegmigrate/internal/pegkey"
+)
+
+// replica is one replica of a partition on one replica server. All fields but the
+// first five are guarded by part.mu, so that a write and a change of primary or of
+// envs never overlap.
+type replica struct {
+	node *replicaNode
+	gpid idl.Gpid
+	part *partition
+	// table is the table's name at the time when the replica was opened.
+	table string
+	ack   putAck
+
+	status idl.ReplicaStatus
+	ballot int64
+	// members counts the primary and its secondaries; below minMembers
+	// (app_mutation_2pc_min_replica_count) writes are refused.
+	members, minMembers int
+	env                 replicaEnv
+	scans               scanContexts
+	// synced is the decree up to which a secondary knows mutations as committed.
+	synced int64
+	// ops counts executed requests by handler.
+	ops []uint64
+}
+
+func newReplica(node *replicaNode, t *table, index int32) *replica {
+	gpid := idl.Gpid{AppID: t.info.AppID, Partition: index}
+	return &replica{
+		node:   node,
+		gpid:   gpid,
+		part:   t.partitions[index].data,
+		table:  t.info.AppName,
+		ack:    newPutAck(gpid, node.srv.addr),
+		status: idl.ReplicaInactive,
+		env:    newReplicaEnv(),
+		scans:  newScanContexts(node.c.rand64()),
+		ops:    make([]uint64, node.c.ops),
+	}
+}
+
+func (r *replica) now() time.Time { return r.node.c.cfg.Clock.Now() }
+
+// nowTs is now in seconds since 2016.
+func (r *replica) nowTs() uint32 { return pegkey.ExpireTs(r.now()) }
+
+// become changes the role. Scan contexts do not survive it.
+func (r *replica) become(status idl.ReplicaStatus, ballot int64) {
+	r.part.mu.Lock()
+	defer r.part.mu.Unlock()
+	if status != r.status {
+		r.scans.clear()
+	}
+	r.status, r.ballot = status, ballot
+	if status == idl.ReplicaPrimary {
+		r.part.empty()
+	}
+}
+
+// committed is the decree that this replica knows as committed: secondaries lag one
+// behind until the next mutation or group check tells them.
+func (r *replica) committed() int64 {
+	if r.status == idl.ReplicaPrimary {
+		return r.part.decree
+	}
+	return max(r.synced, r.part.decree-1)
+}
+
+// put stores a row, with the table's default TTL when it has no expiry
+// (rocksdb_wrapper::db_expire_ts).
+func (r *replica) put(key, value []byte, expire uint32) {
+	if expire == 0 && r.env.defaultTTL > 0 {
+		expire = r.nowTs() + r.env.defaultTTL
+	}
+	r.part.store.set(key, value, expire)
+}
+
+// live finds a row that has not expired.
+func (r *replica) live(key []byte) (row, bool) {
+	found, ok := r.part.store.find(key)
+	if ok && found.expire() > 0 && expired(found.expire(), r.nowTs()) {
+		return row{}, false
+	}
+	return found, ok
+}

@@ -1,0 +1,120 @@
+package sandbox
+
+import (
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+)
+
+// startTimers starts everything that happens by itself. Each server has phases of
+// its own, so that envs do not reach all partitions at once.
+func (c *Cluster) startTimers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.every(c.timing.Guardian, c.timing.Guardian, func() { c.guard(c.now()) })
+	c.every(c.timing.Balance, c.timing.Balance, c.balance)
+	for _, n := range c.nodes {
+		c.every(c.spread(c.timing.ConfigSync), c.timing.ConfigSync, func() { c.configSync(n) })
+		c.every(c.spread(c.timing.GroupCheck), c.timing.GroupCheck, func() { c.groupCheck(n) })
+	}
+}
+
+// every calls f under Cluster.mu, first after the given time and then periodically.
+func (c *Cluster) every(first, period time.Duration, f func()) {
+	var tick func()
+	tick = func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		f()
+		c.afterLocked(period, tick)
+	}
+	c.afterLocked(first, tick)
+}
+
+// afterLocked is after for callers that hold Cluster.mu. f runs without it.
+func (c *Cluster) afterLocked(d time.Duration, f func()) { c.after(d, f) }
+
+// configSync brings the meta's envs to the primaries on one server
+// (replica_stub::query_configuration_by_node).
+func (c *Cluster) configSync(n *replicaNode) {
+	if !n.srv.up() || c.leader == nil || !c.active {
+		return
+	}
+	for _, t := range c.tables {
+		if !t.serving() {
+			continue
+		}
+		for _, p := range t.partitions {
+			if p.primary != n {
+				continue
+			}
+			if r := n.replica(p.gpid()); r != nil {
+				r.syncEnvs(t)
+			}
+		}
+	}
+}
+
+// syncEnvs takes over the table's envs.
+func (r *replica) syncEnvs(t *table) {
+	r.part.mu.Lock()
+	defer r.part.mu.Unlock()
+	if r.env.update(t.envs, t.envVersion, t.info.PartitionCount) {
+		r.compact()
+	}
+}
+
+// compact is a manual compaction, which takes no time here.
+func (r *replica) compact() {
+	r.part.sweep(r.nowTs(), &r.env)
+	r.part.compacted = r.now()
+}
+
+// adopt takes over what the primary knows of envs and decree, as group check and
+// learning do. Both replicas share the partition's lock, which must be held, and
+// the rows, so that a compaction has nothing left to do.
+func (r *replica) adopt(primary *replica, t *table) {
+	r.synced = r.part.decree
+	r.env.update(primary.env.envs, primary.env.version, t.info.PartitionCount)
+}
+
+// groupCheck is what the primaries on one server do every group_check_interval:
+// they write an empty mutation if nothing else was written, and tell secondaries
+// envs and decree.
+func (c *Cluster) groupCheck(n *replicaNode) {
+	if !n.srv.up() {
+		return
+	}
+	for _, t := range c.tables {
+		if !t.serving() {
+			continue
+		}
+		for _, p := range t.partitions {
+			if p.primary == n {
+				c.groupCheckOne(p, n)
+			}
+		}
+	}
+}
+
+func (c *Cluster) groupCheckOne(p *partitionState, n *replicaNode) {
+	primary := n.replica(p.gpid())
+	if primary == nil {
+		return
+	}
+	primary.part.mu.Lock()
+	defer primary.part.mu.Unlock()
+	if primary.status != idl.ReplicaPrimary {
+		return
+	}
+	if primary.part.decree == primary.part.written && primary.members >= primary.minMembers {
+		primary.part.empty()
+	}
+	primary.part.written = primary.part.decree
+	primary.scans.expire(primary.now(), c.timing.ScanContext)
+	for _, s := range p.secondaries {
+		if r := s.replica(p.gpid()); r != nil && s.srv.up() {
+			r.adopt(primary, p.table)
+		}
+	}
+}

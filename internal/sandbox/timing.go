@@ -1,0 +1,62 @@
+package sandbox
+
+import "time"
+
+// Timing holds every interval of a cluster after division by the time factor.
+// Data-plane times are not in it and never scaled: expiry of rows, throttling
+// windows and delays, iteration limits.
+type Timing struct {
+	// ConfigSync is how often a replica server takes table envs from the meta:
+	// [replication] config_sync_interval_ms = 30000.
+	ConfigSync time.Duration
+	// GroupCheck is how often a primary talks to its secondaries, which is when
+	// they learn envs and when an idle partition gets an empty write:
+	// [replication] group_check_interval_ms = 100000 (shipped config.ini).
+	GroupCheck time.Duration
+	// NodeGrace is how long after its death the meta counts a replica server as
+	// dead: [replication] fd_grace_seconds = 22 (shipped config.ini).
+	NodeGrace time.Duration
+	// Assign and AssignSpread: a new table's primaries appear after Assign plus up
+	// to AssignSpread (10 to 30 s were seen).
+	Assign, AssignSpread time.Duration
+	// Learn is how long adding one secondary takes.
+	Learn time.Duration
+	// Dropout is how long the meta waits for a lost replica's own server before it
+	// takes another one: replica_assign_delay_ms_for_dropouts = 300000.
+	Dropout time.Duration
+	// MoveGap is the time without a primary while a primary moves.
+	MoveGap time.Duration
+	// Guardian is how often the meta looks at partitions (1 s here).
+	Guardian time.Duration
+	// Balance is how often a lively meta moves one primary: lb_interval_ms = 10000.
+	Balance time.Duration
+	// Election is how long a lost leader is missed, LeaderStart how long its
+	// successor answers ERR_SERVICE_NOT_ACTIVE.
+	Election, LeaderStart time.Duration
+	// ScanContext is how long an unused scan context lives: 5 minutes
+	// (pegasus_server_impl.cpp).
+	ScanContext time.Duration
+}
+
+// newTiming divides the real intervals by factor. Nothing gets shorter than a
+// millisecond, so that a large factor does not make the timers spin.
+func newTiming(factor float64) Timing {
+	scaled := func(d time.Duration) time.Duration {
+		return max(time.Duration(float64(d)/factor), time.Millisecond)
+	}
+	return Timing{
+		ConfigSync:   scaled(30 * time.Second),
+		GroupCheck:   scaled(100 * time.Second),
+		NodeGrace:    scaled(22 * time.Second),
+		Assign:       scaled(10 * time.Second),
+		AssignSpread: scaled(15 * time.Second),
+		Learn:        scaled(2 * time.Second),
+		Dropout:      scaled(300 * time.Second),
+		MoveGap:      scaled(500 * time.Millisecond),
+		Guardian:     scaled(time.Second),
+		Balance:      scaled(10 * time.Second),
+		Election:     scaled(10 * time.Second),
+		LeaderStart:  scaled(2 * time.Second),
+		ScanContext:  scaled(5 * time.Minute),
+	}
+}
