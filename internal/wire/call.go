@@ -20,9 +20,11 @@ type Call struct {
 	// Resp is filled by the reply. Byte slices in it alias the frame: without
 	// OwnFrame they are valid only until Done returns. Nil ignores the body.
 	Resp idl.Message
-	// Deadline is when the call fails with a DeadlineError. The zero time means 10 s
-	// from Start.
+	// Deadline is when the call fails with a DeadlineError, and Timeout is how long
+	// after Start; the earlier one counts, a zero one does not. Without either the call
+	// has 10 s. With a Timeout alone Start needs no clock beyond its own.
 	Deadline time.Time
+	Timeout  time.Duration
 	// NoWait makes Start fail the call with ErrBufferFull instead of waiting for room
 	// in the write buffer. Calls that are started from a Done function need it.
 	NoWait bool

@@ -74,11 +74,7 @@ func (l *link) now() int64 { return int64(time.Since(l.epoch)) }
 func (l *link) start(ctx context.Context, c *Call) error {
 	now := l.now()
 	c.started = now
-	if c.Deadline.IsZero() {
-		c.deadline = now + int64(defaultCallTimeout)
-	} else {
-		c.deadline = int64(c.Deadline.Sub(l.epoch))
-	}
+	c.deadline = l.deadlineOf(c)
 	if c.deadline <= now {
 		return &DeadlineError{RPC: c.name(), Addr: l.addr}
 	}
@@ -101,6 +97,21 @@ func (l *link) start(ctx context.Context, c *Call) error {
 		l.wake <- struct{}{}
 	}
 	return nil
+}
+
+// deadlineOf is the moment at which a call that starts now fails.
+func (l *link) deadlineOf(c *Call) int64 {
+	deadline := int64(math.MaxInt64)
+	if c.Timeout > 0 {
+		deadline = c.started + int64(c.Timeout)
+	}
+	if !c.Deadline.IsZero() {
+		deadline = min(deadline, int64(c.Deadline.Sub(l.epoch)))
+	}
+	if deadline == math.MaxInt64 {
+		deadline = c.started + int64(defaultCallTimeout)
+	}
+	return deadline
 }
 
 // encode gives the call its id and puts it into the buffer; mu is held.
