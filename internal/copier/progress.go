@@ -1,0 +1,103 @@
+package copier
+
+import (
+	"time"
+)
+
+// Reporter receives the progress of a copy. Report is called from one goroutine at a time and
+// must not block for long.
+type Reporter interface {
+	Report(Progress)
+}
+
+// ReporterFunc adapts a function to a Reporter.
+type ReporterFunc func(Progress)
+
+// Report calls f.
+func (f ReporterFunc) Report(p Progress) { f(p) }
+
+// PartitionProgress is the part of one source partition, earlier runs included.
+type PartitionProgress struct {
+	Partition int32
+	// Rows and Bytes are acknowledged without a gap from the start of the partition.
+	Rows, Bytes  uint64
+	Active, Done bool
+}
+
+// Progress is the state of a copy at one moment. Its slices belong to the receiver.
+type Progress struct {
+	Partitions     []PartitionProgress
+	PartitionsDone int
+	// Rows and Bytes are of all partitions, earlier runs included.
+	Rows, Bytes uint64
+	// RowsPerSecond and BytesPerSecond are of the last seconds of this run.
+	RowsPerSecond, BytesPerSecond float64
+	// InFlight is the number of writes without acknowledgement.
+	InFlight int
+	// Limit is what bounds the copy at present and Reason why, e.g. "820 of 2048 writes in
+	// flight" and "ERR_BUSY from 10.0.0.1:34801: 40 % of cap". Both empty without a bound.
+	Limit, Reason string
+	// Elapsed is the time since this run began.
+	Elapsed time.Duration
+}
+
+// Rates are averaged over a few seconds: rateKeep is the weight of what came before, per second.
+const rateKeep = 0.6
+
+// meter turns counters into reports. Used by one goroutine at a time.
+type meter struct {
+	r           *run
+	to          Reporter
+	at          time.Time
+	rows, bytes uint64
+	rowsRate    float64
+	bytesRate   float64
+}
+
+func newMeter(r *run, to Reporter) *meter {
+	m := &meter{r: r, to: to, at: r.began}
+	for _, p := range r.parts {
+		m.rows += p.rows.Load()
+		m.bytes += p.bytes.Load()
+	}
+	return m
+}
+
+// report sends one Progress.
+func (m *meter) report() {
+	p := Progress{Partitions: make([]PartitionProgress, len(m.r.parts)), InFlight: m.r.win.inFlight()}
+	for i, part := range m.r.parts {
+		one := PartitionProgress{
+			Partition: part.index, Rows: part.rows.Load(), Bytes: part.bytes.Load(),
+			Active: part.active.Load(), Done: part.done.Load(),
+		}
+		p.Rows += one.Rows
+		p.Bytes += one.Bytes
+		if one.Done {
+			p.PartitionsDone++
+		}
+		p.Partitions[i] = one
+	}
+	m.rate(&p)
+	p.Limit, p.Reason = m.r.gov.reason()
+	if p.Limit == "" && !m.r.caps.none() {
+		p.Limit, p.Reason = m.r.caps.text, "declared limits"
+	}
+	m.to.Report(p)
+}
+
+// rate fills in the rates and the time.
+func (m *meter) rate(p *Progress) {
+	now := time.Now()
+	p.Elapsed = now.Sub(m.r.began)
+	if seconds := now.Sub(m.at).Seconds(); seconds > 0 {
+		fresh := min(seconds*(1-rateKeep), 1)
+		if m.rowsRate == 0 {
+			fresh = 1
+		}
+		m.rowsRate += fresh * (float64(p.Rows-m.rows)/seconds - m.rowsRate)
+		m.bytesRate += fresh * (float64(p.Bytes-m.bytes)/seconds - m.bytesRate)
+		m.at, m.rows, m.bytes = now, p.Rows, p.Bytes
+	}
+	p.RowsPerSecond, p.BytesPerSecond = m.rowsRate, m.bytesRate
+}

@@ -1,0 +1,209 @@
+package copier
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/scan"
+)
+
+// Bounds of the end of a run. Together they stay below the two seconds that a cancelled copy has.
+const (
+	// drainTime is how long a stopping run waits for writes that were sent.
+	drainTime = time.Second
+	// joinTime is how long it waits for workers; one may be stuck in a connection's full write
+	// buffer and is then left to end by itself.
+	joinTime = 500 * time.Millisecond
+)
+
+// Result is what a copy did, by all runs together where cursors count.
+type Result struct {
+	// Rows and Bytes (raw keys and values) are acknowledged by the target.
+	Rows, Bytes uint64
+	// Expired rows had expired before they could be written, Misplaced ones lie in a partition
+	// that their hash does not select. Neither is copied.
+	Expired, Misplaced uint64
+	// Cursors has the final cursor of every source partition, in order; their Digests are of
+	// what was read.
+	Cursors []Cursor
+}
+
+// run is one call of Run.
+type run struct {
+	opts   Options
+	src    Source
+	dst    Target
+	count  int32
+	start  uint32 // of Digests
+	parts  []*partition
+	next   atomic.Int32 // index into parts of the next one to copy
+	sizer  *scan.Sizer
+	chunks sync.Pool
+	win    *window
+	gov    *governor
+	// onWrite is the governor's, bound once.
+	onWrite func(Retry)
+	caps    *caps
+	cancel  context.CancelCauseFunc
+	began   time.Time
+}
+
+// Run copies every row of src to dst, from where the cursors of an earlier run say; a partition
+// without a cursor begins at its start. It returns nil only when every row is acknowledged by dst.
+//
+// save makes cursors durable. It gets those that moved since the last call, at most every
+// Options.SaveEvery and once at the end, also when the run fails, from one goroutine at a time.
+// An error of save ends the run. report may be nil; otherwise it gets progress at a bounded rate
+// and once at the end.
+//
+// When ctx ends, Run sends no further write, waits at most a second for the answers of those under
+// way, saves, and returns ctx's error within two seconds. Otherwise the error is a *ReadError,
+// *WriteError or *SaveError, or says why cursors do not fit.
+func Run(ctx context.Context, src Source, dst Target, resume []Cursor, opts Options, save func([]Cursor) error, report Reporter) (Result, error) {
+	r, err := newRun(src, dst, resume, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.cancel = cancel
+	defer context.AfterFunc(inner, r.win.wake)()
+
+	var background sync.WaitGroup
+	background.Go(func() { r.every(inner, tick, func() { r.gov.step() }) })
+	background.Go(func() { r.every(inner, r.opts.SaveEvery, func() { r.fail(r.save(save)) }) })
+	if report != nil {
+		meter := newMeter(r, report)
+		defer meter.report()
+		background.Go(func() { r.every(inner, r.opts.ReportEvery, meter.report) })
+	}
+	r.work(inner)
+	failed := context.Cause(inner)
+	if ctx.Err() != nil && failed == context.Cause(ctx) {
+		failed = ctx.Err()
+	}
+	cancel(errDone)
+	background.Wait()
+	if err := r.save(save); failed == nil {
+		failed = err
+	}
+	return r.result(), failed
+}
+
+// errDone ends the helpers of a run that is over.
+var errDone = errors.New("copy is over")
+
+func newRun(src Source, dst Target, resume []Cursor, opts Options) (*run, error) {
+	opts = opts.withDefaults()
+	r := &run{
+		opts: opts, src: src, dst: dst, count: src.PartitionCount(),
+		win:   newWindow(opts.InFlight, opts.InFlightBytes),
+		caps:  newCaps(opts.RowsPerSecond, opts.BytesPerSecond),
+		began: time.Now(),
+	}
+	r.gov = newGovernor(r.win)
+	r.onWrite = r.gov.onWrite
+	r.chunks.New = func() any { return &chunk{r: r} }
+	if err := checkResume(resume, r.count); err != nil {
+		return nil, err
+	}
+	r.start = scan.NewDigests(opts.Start).Start
+	if len(resume) > 0 {
+		r.start = resume[0].Digests.Start
+	}
+	r.parts = make([]*partition, r.count)
+	for i := range r.parts {
+		r.parts[i] = newPartition(r, int32(i))
+	}
+	for i := range resume {
+		r.parts[resume[i].Partition].resume(resume[i])
+	}
+	r.sizer = scan.NewSizer(opts.pageBytes(min(opts.Workers, len(r.parts))), opts.ScanBatch)
+	return r, nil
+}
+
+// work runs the workers until every partition is copied or the run has to stop, then waits a
+// bounded time for what is in flight.
+func (r *run) work(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range min(r.opts.Workers, len(r.parts)) {
+		workers.Go(func() { r.fail(newWorker(r).run(ctx)) })
+	}
+	ended := make(chan struct{})
+	go func() { workers.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		timer := time.NewTimer(joinTime)
+		defer timer.Stop()
+		select {
+		case <-ended:
+		case <-timer.C:
+		}
+	}
+	if ctx.Err() == nil {
+		return
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	r.win.idle(drain)
+}
+
+// fail ends the run with its first error.
+func (r *run) fail(err error) {
+	if err != nil {
+		r.cancel(err)
+	}
+}
+
+// every calls f in an interval until ctx ends.
+func (r *run) every(ctx context.Context, interval time.Duration, f func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			f()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// save hands the cursors that moved to save.
+func (r *run) save(save func([]Cursor) error) error {
+	var moved []Cursor
+	for _, p := range r.parts {
+		if c, ok := p.take(); ok {
+			moved = append(moved, c)
+		}
+	}
+	if len(moved) == 0 {
+		return nil
+	}
+	err := save(moved)
+	if err == nil {
+		return nil
+	}
+	for i := range moved {
+		r.parts[moved[i].Partition].keep()
+	}
+	return &SaveError{err}
+}
+
+// result adds up the cursors.
+func (r *run) result() Result {
+	var sum Result
+	for _, p := range r.parts {
+		c := p.snapshot()
+		sum.Rows += c.Rows
+		sum.Bytes += c.Bytes
+		sum.Expired += c.Expired
+		sum.Misplaced += c.Misplaced
+		sum.Cursors = append(sum.Cursors, c)
+	}
+	return sum
+}
