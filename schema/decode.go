@@ -162,6 +162,10 @@ func (l *loader) decodeEnvs(c *content) map[string]string {
 			l.errorf(CodeEnvRefused, e.at, "leave it out", "%q cannot be declared: %s", key, spec.Refused)
 			continue
 		}
+		if e.null {
+			envs[key] = ""
+			continue
+		}
 		if err := spec.Validate(e.text); err != nil {
 			l.errorf(CodeEnvValue, e.at, spec.Form, "%q cannot be %q: %v", key, e.text, err)
 			continue

@@ -1,3 +1,99 @@
-// Package schema reads the configuration language of pegmigrate (HCL) into typed, checked
-// migrations. It is pure: it reads files and nothing else, neither network, clock nor environment.
+// Package schema reads the configuration language of pegmigrate into typed, checked migrations. It
+// is pure: it reads the files it is given and nothing else, neither network, clock nor process
+// environment.
+//
+// # The language
+//
+// The *.hcl files of a folder form one configuration; hidden files and *.pegvars.hcl are left out.
+// A block with more than one argument takes one line per argument: that is HCL's rule.
+//
+//	variable "target_partitions" {
+//	  type        = number        # string, number, bool, list(T), set(T), map(T), object({...}), any
+//	  default     = 64            # without it, a value must be given
+//	  description = "..."
+//	  sensitive   = false         # true: its value is blotted out in diagnostics
+//	  validation {
+//	    condition     = var.target_partitions <= 1024
+//	    error_message = "too many: ${var.target_partitions}"
+//	  }
+//	}
+//
+//	locals {
+//	  name = "orders"             # any expression, in any order, no circles
+//	}
+//
+//	cluster "east" {              # the label is local to the configuration
+//	  meta_servers = ["10.0.0.1:34601", "10.0.0.2:34601"]
+//	}
+//
+//	migration "orders" {          # the name becomes the name of the state file
+//	  source {
+//	    cluster = cluster.east
+//	    table   = local.name
+//	  }
+//	  target {
+//	    cluster         = cluster.west
+//	    table           = "orders"                # default: the source's
+//	    partition_count = var.target_partitions   # a power of two; default: the source's
+//	    replica_count   = 3                       # default: the source's
+//	    envs            = { default_ttl = "0" }   # over the carried ones; null: do not carry it
+//	    if_exists       = "fail"                  # fail | resume_empty | merge
+//	  }
+//	  method "copy" {
+//	    source_writes = "stopped"                 # stopped | fenced | accepted
+//	  }
+//	  limits {                                    # each may be left out: no limit
+//	    write_reject     = "90s"                  # how long a fence may reject writes
+//	    rows_per_second  = 200000
+//	    bytes_per_second = "64MiB"
+//	    in_flight        = 512                    # unacknowledged writes, up to 65536
+//	  }
+//	  verify {
+//	    mode = "full"                             # full | off
+//	  }
+//	  after {                                     # only with source_writes = "fenced"
+//	    source = "unfence"                        # unfence | keep_fenced
+//	  }
+//	  approve = ["copy"]                          # gates that wait for a person: copy, unfence
+//	}
+//
+// A null argument is one that is absent.
+//
+// Of the language but not of this release, and refused with that answer: the methods duplication,
+// backup_restore, backup_bulk_load and dual_write with their arguments and the blocks cutover and
+// source.backup; source_writes = "catch_up"; verify.mode "sample" and "count"; after.source =
+// "drop" with its reserve; limits.send_rate (start, step, max, every), limits.window and
+// limits.stop_if (source_p99, disk_free). A setting that a method cannot honour is an error,
+// never ignored.
+//
+// # Values
+//
+// Sizes are numbers of bytes or texts: "64MiB", "1GiB" count in 1024s, "50MB", "50M", "1GB" in
+// 1000s. Spans of time are texts: "90s", "1h30m", "7d"; a day has 24 hours. Addresses are host:port
+// with a host name or an IPv4 address. Numbers in quotes are numbers.
+//
+// Variables take their values from, the last one winning: the default, PEGMIGRATE_VAR_name in the
+// environment, the -var-file files in order (NAME = VALUE lines), -var NAME=VALUE. Values from the
+// command line and the environment are plain text where the type is string or absent, and
+// expressions of constants ("7", "[\"a\", \"b\"]") otherwise.
+//
+// # Functions
+//
+// env(NAME) and env(NAME, DEFAULT) read the environment; file(PATH) reads text, relative to the
+// configuration's folder. The rest is go-cty's standard library:
+//
+//	numbers    abs ceil floor log max min parseint pow signum
+//	text       chomp format formatlist join lower regex regexall replace split strrev substr
+//	           title trim trimprefix trimspace trimsuffix upper
+//	lists      chunklist coalesce coalescelist compact concat contains distinct element flatten
+//	           index keys length lookup merge range reverse setintersection setsubtract setunion
+//	           slice sort values zipmap
+//	encodings  csvdecode jsondecode jsonencode
+//	types      can tobool tolist tomap tonumber toset tostring try
+//
+// # Mistakes
+//
+// Every mistake is an hcl.Diagnostic with the place in the file and an Extra with a stable code
+// (PM1xxx, listed by Codes) and a hint. All mistakes are told at once; what follows from one that
+// was told stays silent.
 package schema

@@ -14,15 +14,6 @@ type EnvSpec struct {
 	Form string
 	// Refused says why a migration must not declare the env on its target; "" when it may.
 	Refused string
-	// Carried tells whether a migration carries the env from source to target unchanged: parity
-	// is a matter of correctness (a TTL, a deny, a throttle). False for what belongs to one
-	// cluster or one moment.
-	Carried bool
-	// AtCreate marks the envs that only count when RocksDB is created or opened and are harmless
-	// in a create request. Every other env goes in by UPDATE_APP_ENV once the table is healthy:
-	// default_ttl and manual_compact.* in a create request crash every replica server that opens
-	// the table.
-	AtCreate bool
 
 	validate func(value string) error
 }
@@ -56,6 +47,7 @@ const (
 	refusedMaster  = "the servers write it when a duplication makes its follower table"
 	refusedRestore = "the servers write it when they restore a backup"
 	refusedInfo    = "the migration keeps its ownership marker there"
+	refusedStatic  = "it counts only in the request that creates a table, and a migration creates tables without it"
 	refusedCount   = "the servers write it while they change the replica count"
 )
 
@@ -102,36 +94,34 @@ func serverEnvs() []EnvSpec {
 	const seconds = "whole seconds, 0 for off"
 	return []EnvSpec{
 		{Key: EnvDenyClientRequest, Form: `"reconfig*write" and the like`, Refused: refusedDeny, validate: denyValue},
-		{Key: "replica.write_throttling", Form: throttle, Carried: true, validate: throttling},
-		{Key: "replica.write_throttling_by_size", Form: throttle, Carried: true, validate: throttling},
-		{Key: "replica.read_throttling", Form: throttle, Carried: true, validate: throttling},
-		{Key: "replica.backup_request_throttling", Form: throttle, Carried: true, validate: throttling},
-		{Key: "replica.read_throttling_by_size", Form: `bytes per second, like "20000000", "20000K" or "20M"`, Carried: true, validate: throttlingBySize},
-		{Key: "replica.slow_query_threshold", Form: "milliseconds, 20 or more", Carried: true, validate: integerFrom(20)},
-		{Key: "replica.rocksdb_iteration_threshold_time_ms", Form: "milliseconds, 0 for off", Carried: true, validate: integerFrom(0)},
-		{Key: "replica.rocksdb_block_cache_enabled", Form: boolean, Carried: true, validate: boolValue},
-		// It hides rows by the partition count they were split from: of the source table only.
+		{Key: "replica.write_throttling", Form: throttle, validate: throttling},
+		{Key: "replica.write_throttling_by_size", Form: throttle, validate: throttling},
+		{Key: "replica.read_throttling", Form: throttle, validate: throttling},
+		{Key: "replica.backup_request_throttling", Form: throttle, validate: throttling},
+		{Key: "replica.read_throttling_by_size", Form: `bytes per second, like "20000000", "20000K" or "20M"`, validate: throttlingBySize},
+		{Key: "replica.slow_query_threshold", Form: "milliseconds, 20 or more", validate: integerFrom(20)},
+		{Key: "replica.rocksdb_iteration_threshold_time_ms", Form: "milliseconds, 0 for off", validate: integerFrom(0)},
+		{Key: "replica.rocksdb_block_cache_enabled", Form: boolean, validate: boolValue},
 		{Key: EnvValidateHash, Form: boolean, validate: boolValue},
-		{Key: EnvDefaultTTL, Form: seconds, Carried: true, validate: integerBetween(0, maxTTL)},
-		// A state of a bulk load rather than a setting: declared when meant, never carried.
+		{Key: EnvDefaultTTL, Form: seconds, validate: integerBetween(0, maxTTL)},
 		{Key: EnvUsageScenario, Form: `"normal", "prefer_write" or "bulk_load"`, validate: oneOf("normal", "prefer_write", "bulk_load")},
-		{Key: EnvAllowIngestBehind, Form: boolean, Carried: true, AtCreate: true, validate: boolValue},
-		{Key: "rocksdb.checkpoint.reserve_min_count", Form: "1 or more", Carried: true, validate: integerFrom(1)},
-		{Key: "rocksdb.checkpoint.reserve_time_seconds", Form: seconds, Carried: true, validate: integerFrom(0)},
-		{Key: "rocksdb.write_buffer_size", Form: "bytes, 16777216 to 536870912", Carried: true, validate: integerBetween(16<<20, 512<<20)},
-		{Key: EnvNumLevels, Form: "1 to 10", Carried: true, AtCreate: true, validate: integerBetween(1, 10)},
-		{Key: "manual_compact.disabled", Form: boolean, Carried: true, validate: boolValue},
-		{Key: "manual_compact.max_concurrent_running_count", Form: "0 or more", Carried: true, validate: integerFrom(0)},
+		{Key: EnvAllowIngestBehind, Form: boolean, validate: boolValue},
+		{Key: "rocksdb.checkpoint.reserve_min_count", Form: "1 or more", validate: integerFrom(1)},
+		{Key: "rocksdb.checkpoint.reserve_time_seconds", Form: seconds, validate: integerFrom(0)},
+		{Key: "rocksdb.write_buffer_size", Form: "bytes, 16777216 to 536870912", validate: integerBetween(16<<20, 512<<20)},
+		{Key: EnvNumLevels, Refused: refusedStatic, validate: integerBetween(1, 10)},
+		{Key: "manual_compact.disabled", Form: boolean, validate: boolValue},
+		{Key: "manual_compact.max_concurrent_running_count", Form: "0 or more", validate: integerFrom(0)},
 		{Key: "manual_compact.once.trigger_time", Refused: refusedOnce, validate: integerFrom(0)},
 		{Key: "manual_compact.once.target_level", Refused: refusedOnce, validate: targetLevel},
 		{Key: "manual_compact.once.bottommost_level_compaction", Refused: refusedOnce, validate: oneOf("force", "skip")},
-		{Key: "manual_compact.periodic.trigger_time", Form: `like "3:00,21:00"`, Carried: true, validate: clockTimes},
-		{Key: "manual_compact.periodic.target_level", Form: "-1, or 1 and more", Carried: true, validate: targetLevel},
-		{Key: "manual_compact.periodic.bottommost_level_compaction", Form: `"force" or "skip"`, Carried: true, validate: oneOf("force", "skip")},
-		{Key: "user_specified_compaction", Form: "JSON", Carried: true, validate: jsonOrEmpty},
+		{Key: "manual_compact.periodic.trigger_time", Form: `like "3:00,21:00"`, validate: clockTimes},
+		{Key: "manual_compact.periodic.target_level", Form: "-1, or 1 and more", validate: targetLevel},
+		{Key: "manual_compact.periodic.bottommost_level_compaction", Form: `"force" or "skip"`, validate: oneOf("force", "skip")},
+		{Key: "user_specified_compaction", Form: "JSON", validate: jsonOrEmpty},
 		{Key: EnvBusinessInfo, Refused: refusedInfo},
-		{Key: "replica_access_controller.allowed_users", Carried: true},
-		{Key: "replica_access_controller.ranger_policies", Carried: true},
+		{Key: "replica_access_controller.allowed_users"},
+		{Key: "replica_access_controller.ranger_policies"},
 	}
 }
 

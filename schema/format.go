@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
@@ -15,7 +14,7 @@ const formatRounds = 4
 // Format gives source in the canonical layout. It changes white space only, and formatting twice
 // is formatting once. Source that is not HCL comes back as it is.
 func Format(src []byte) []byte {
-	if !parses(src) {
+	if _, diags := CheckSyntax(src, ""); diags.HasErrors() {
 		return bytes.Clone(src)
 	}
 	out := src
@@ -29,12 +28,13 @@ func Format(src []byte) []byte {
 	return bytes.Clone(src) // it never rests: better not to touch the file
 }
 
-// parses tells whether the source is HCL within the bounds of a configuration.
-func parses(src []byte) bool {
+// CheckSyntax tells what keeps a file from being HCL, as Load would. The Config holds Files only.
+func CheckSyntax(src []byte, name string) (*Config, hcl.Diagnostics) {
 	l := newLoader()
-	if len(src) > maxFileSize || !l.bounded(src, "") {
-		return false
+	if len(src) > maxFileSize {
+		l.errorf(CodeTooLarge, hcl.Range{}, "", "%s is larger than 1 MiB", name)
+	} else {
+		l.parse(src, name)
 	}
-	_, diags := hclsyntax.ParseConfig(src, "", hcl.InitialPos)
-	return !diags.HasErrors()
+	return &Config{Files: l.files}, l.sorted()
 }

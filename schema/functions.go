@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -22,8 +23,8 @@ func functions(dir string, environ []string) map[string]function.Function {
 		"max": stdlib.MaxFunc, "min": stdlib.MinFunc, "pow": stdlib.PowFunc, "signum": stdlib.SignumFunc,
 		"parseint": stdlib.ParseIntFunc,
 
-		"chomp": stdlib.ChompFunc, "format": stdlib.FormatFunc, "formatlist": stdlib.FormatListFunc,
-		"indent": stdlib.IndentFunc, "join": stdlib.JoinFunc, "lower": stdlib.LowerFunc, "regex": stdlib.RegexFunc,
+		"chomp": stdlib.ChompFunc, "format": narrow(stdlib.FormatFunc), "formatlist": narrow(stdlib.FormatListFunc),
+		"join": stdlib.JoinFunc, "lower": stdlib.LowerFunc, "regex": stdlib.RegexFunc,
 		"regexall": stdlib.RegexAllFunc, "replace": stdlib.ReplaceFunc, "split": stdlib.SplitFunc,
 		"strrev": stdlib.ReverseFunc, "substr": stdlib.SubstrFunc, "title": stdlib.TitleFunc, "trim": stdlib.TrimFunc,
 		"trimprefix": stdlib.TrimPrefixFunc, "trimspace": stdlib.TrimSpaceFunc, "trimsuffix": stdlib.TrimSuffixFunc,
@@ -79,6 +80,24 @@ func lookupEnviron(environ []string, name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+var widePattern = regexp.MustCompile(`%[^a-zA-Z]*[0-9]{4}`)
+
+// narrow refuses widths of four digits and more: format("%999999999d", 1) is a short expression
+// for a gigabyte.
+func narrow(f function.Function) function.Function {
+	return function.New(&function.Spec{
+		Params:   f.Params(),
+		VarParam: f.VarParam(),
+		Type: func(args []cty.Value) (cty.Type, error) {
+			if s := args[0]; s.IsKnown() && !s.IsNull() && s.Type() == cty.String && widePattern.MatchString(s.AsString()) {
+				return cty.NilType, function.NewArgErrorf(0, "a width or precision of more than three digits")
+			}
+			return f.ReturnTypeForValues(args)
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f.Call(args) },
+	})
 }
 
 // fileFunc is file(PATH): the text of a file, the path relative to the configuration's folder.

@@ -44,7 +44,7 @@ func TestLoadFull(t *testing.T) {
 			Name:   "orders",
 			Source: Source{Cluster: east, Table: "orders"},
 			Target: Target{Cluster: west, Table: "orders.v2", PartitionCount: new(int32(64)), ReplicaCount: new(int32(3)),
-				Envs:     map[string]string{"default_ttl": "86400", "manual_compact.disabled": "true", "replica.slow_query_threshold": "100"},
+				Envs:     map[string]string{"default_ttl": "86400", "manual_compact.disabled": "true", "replica.slow_query_threshold": "100", "rocksdb.usage_scenario": ""},
 				IfExists: IfExistsResumeEmpty},
 			Method:  &CopyMethod{SourceWrites: SourceWritesFenced},
 			Limits:  Limits{WriteReject: 90 * time.Minute, RowsPerSecond: 100000, BytesPerSecond: 64 << 20, InFlight: 512},

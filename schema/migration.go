@@ -45,7 +45,8 @@ type Target struct {
 	ReplicaCount *int32
 	// Envs are set over the ones carried from the source. Every key and value is one that
 	// UPDATE_APP_ENV of 2.5 accepts. Never put them into the create request: default_ttl and
-	// manual_compact.* there crash the servers. Nil when none are declared.
+	// manual_compact.* there crash the servers. "" means that the source's value is not carried
+	// (declared as null). Nil when none are declared.
 	Envs     map[string]string
 	IfExists IfExists
 	Range    hcl.Range

@@ -142,10 +142,11 @@ func choice[T ~string](l *loader, c *content, name string, def T, later []T, all
 	return def, at
 }
 
-// textItem is one element of a list of texts and its place.
+// textItem is one element of a list or map of texts and its place.
 type textItem struct {
 	text string
 	at   hcl.Range
+	null bool // only in maps
 }
 
 // textList gives an argument that is a list of texts.
@@ -174,7 +175,7 @@ func (l *loader) textList(c *content, name string, required bool) (items []textI
 			ok = false
 			continue
 		}
-		items = append(items, textItem{conv.AsString(), place})
+		items = append(items, textItem{text: conv.AsString(), at: place})
 	}
 	return items, at, ok
 }
@@ -193,7 +194,7 @@ func elementRanges(expr hcl.Expression, n int) []hcl.Range {
 }
 
 // textMap gives an argument that is an object or map of primitive values, as texts, with the place
-// of each key. Entries that are null are left out.
+// of each key. An entry may be null.
 func (l *loader) textMap(c *content, name string) (entries map[string]textItem, ok bool) {
 	v, at, ok := l.arg(c, name, false)
 	if !ok {
@@ -213,6 +214,7 @@ func (l *loader) textMap(c *content, name string) (entries map[string]textItem, 
 			place = at
 		}
 		if e.IsNull() {
+			entries[key] = textItem{at: place, null: true}
 			continue
 		}
 		conv, err := convert.Convert(e, cty.String)
@@ -220,7 +222,7 @@ func (l *loader) textMap(c *content, name string) (entries map[string]textItem, 
 			l.errorf(CodeType, place, "", "%q: the value of %q must be text, a number, true or false, not %s", name, key, describe(e))
 			continue
 		}
-		entries[key] = textItem{conv.AsString(), place}
+		entries[key] = textItem{text: conv.AsString(), at: place}
 	}
 	return entries, true
 }

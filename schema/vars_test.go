@@ -103,7 +103,8 @@ func TestHostileExpressions(t *testing.T) {
 		`substr("x", -9, 1e18)`, `chunklist([1], 0)`, `slice([1], 1, 0)`, `format("%*d", 1e9, 1)`, `pow(0, -1)`, `log(0, 0)`,
 		`parseint("zz", 99)`, `regex("(", "x")`, `setproduct()`, `try()`, `can()`, `zipmap(["a"], [])`, `max()`, `min([]...)`,
 		`tolist({})`, `toset(null)`, `"${null}"`, `1 / 0`, `0 / 0`, `1 % 0`, `-null`, `!null`, `null ? 1 : 2`, `true ? 1 : []`,
-		`[for x in null : x]`, `{for x in [1, 1] : x => x}`, `csvdecode("a,a\n1,2")`, `jsondecode("[1,2")`, `indent(1e9, "x")`,
+		`[for x in null : x]`, `{for x in [1, 1] : x => x}`, `csvdecode("a,a\n1,2")`, `jsondecode("[1,2")`, `format("%999999999d", 1)`, `formatlist("%-9999s", ["x"])`, `format("%.9999f", 1)`,
+		`format("%[1]99999d", 1)`, `format(null)`, `format()`,
 		`file("/")`, `file("\u0000")`, `env("")`, `flatten([[[[]]]])`, `coalesce()`, `lookup({}, "a")`, `index([], 1)`, `sum`,
 		`local`, `var`, `local.x`, `self`, `each.key`, `(1 / 0) * 0`, `(1 / 0) - (1 / 0)`, `floor(1 / 0)`, `abs(-1 / 0)`,
 	} {
