@@ -1,0 +1,78 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/plan"
+)
+
+// moveLine tells a copy or a comparison in one line, for output that is not a terminal.
+func moveLine(p event.MoveProgress, style Style) string {
+	parts := []string{partitionsPart(p), rowsPart(p), speedPart(p), timePart(p)}
+	if p.InFlight > 0 {
+		parts = append(parts, fmt.Sprintf("%d in flight", p.InFlight))
+	}
+	s := clean(p.Step) + ": " + strings.Join(parts, ", ")
+	if p.Differences > 0 {
+		s += ", " + style.loud(fmt.Sprintf("%d differences", p.Differences))
+	}
+	if limit := limitPart(p); limit != "" {
+		s += "; " + limit
+	}
+	return s
+}
+
+func partitionsPart(p event.MoveProgress) string {
+	return fmt.Sprintf("%d of %s", p.PartitionsDone, plural(p.PartitionCount, "partition"))
+}
+
+func rowsPart(p event.MoveProgress) string {
+	s := plan.Rows(p.Rows)
+	if p.RowsEstimate > 0 {
+		s += " of about " + plan.Rows(p.RowsEstimate)
+	}
+	s += " rows"
+	if share := percent(p.Rows, p.RowsEstimate); share != "" {
+		s += " (" + share + ")"
+	}
+	return s
+}
+
+func speedPart(p event.MoveProgress) string {
+	return rate(p.RowsPerSecond, plan.Rows) + " rows/s, " + rate(p.BytesPerSecond, plan.Bytes) + "/s"
+}
+
+func timePart(p event.MoveProgress) string {
+	s := took(p.Elapsed) + " so far"
+	if p.ETA > 0 {
+		s += ", eta " + plan.Duration(p.ETA)
+	}
+	return s
+}
+
+// limitPart says what holds the speed down and why, "" when nothing does.
+func limitPart(p event.MoveProgress) string {
+	switch {
+	case p.Limit == "" && p.LimitReason == "":
+		return ""
+	case p.LimitReason == "":
+		return "limited by " + clean(p.Limit)
+	case p.Limit == "":
+		return "limited: " + clean(p.LimitReason)
+	}
+	return "limited by " + clean(p.Limit) + ": " + clean(p.LimitReason)
+}
+
+// waitingLine tells why nothing moves.
+func waitingLine(w event.Waiting) string {
+	s := clean(w.Step) + ": waiting " + took(w.Elapsed)
+	if w.Limit > 0 {
+		s += " of at most " + plan.Duration(w.Limit)
+	}
+	if w.Reason != "" {
+		s += ": " + clean(w.Reason)
+	}
+	return s
+}
