@@ -1,0 +1,143 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+)
+
+// FaultKind names a fault that can be injected while a cluster runs.
+type FaultKind string
+
+// The kinds of fault. The first group happens to single calls, chosen at random by
+// Fault.Share; the second to servers and partitions, once or every Fault.Every.
+const (
+	FaultFail       FaultKind = "fail"       // answer with Fault.Code
+	FaultDrop       FaultKind = "drop"       // lose the request or the reply
+	FaultDelay      FaultKind = "delay"      // go on after Fault.Delay
+	FaultCut        FaultKind = "cut"        // cut the connection, mid-frame in phase after
+	FaultLoseScans  FaultKind = "lose-scans" // forget the partition's open scans first
+	FaultIncomplete FaultKind = "incomplete" // end scans with status Incomplete
+
+	FaultKillReplica    FaultKind = "kill-replica"
+	FaultRestartReplica FaultKind = "restart-replica"
+	FaultBounceReplica  FaultKind = "bounce-replica" // kill, and restart after Fault.Delay
+	FaultKillMeta       FaultKind = "kill-meta"
+	FaultRestartMeta    FaultKind = "restart-meta"
+	FaultLoseLeader     FaultKind = "lose-leader"
+	FaultMovePrimary    FaultKind = "move-primary"
+	FaultCutAll         FaultKind = "cut-all"
+)
+
+// FaultKinds are all kinds, for help texts.
+func FaultKinds() []FaultKind {
+	return slices.Concat(callFaults(), []FaultKind{
+		FaultKillReplica, FaultRestartReplica, FaultBounceReplica, FaultKillMeta, FaultRestartMeta,
+		FaultLoseLeader, FaultMovePrimary, FaultCutAll,
+	})
+}
+
+// callFaults are the kinds that happen to single calls.
+func callFaults() []FaultKind {
+	return []FaultKind{FaultFail, FaultDrop, FaultDelay, FaultCut, FaultLoseScans, FaultIncomplete}
+}
+
+// Fault describes one fault. It is also what `sandbox fault` sends, as JSON.
+type Fault struct {
+	Kind FaultKind `json:"kind"`
+
+	// RPC says which calls: a whole name, or the end of one without its prefix in any
+	// case ("put", "get_scanner", "create_app"); empty means every data request.
+	RPC string `json:"rpc,omitempty"`
+	// Share is the share of calls that are hit, 0 to 1. 0 means 1.
+	Share float64 `json:"share,omitempty"`
+	// Code is what FaultFail answers. Default ERR_BUSY.
+	Code idl.ErrorCode `json:"code,omitempty"`
+	// After hits calls after they were executed instead of before.
+	After bool `json:"after,omitempty"`
+	// Times ends the fault after so many hits. 0 means never.
+	Times int `json:"times,omitempty"`
+
+	// Delay is for FaultDelay and FaultBounceReplica, in nanoseconds in JSON.
+	Delay time.Duration `json:"delay,omitempty"`
+	// Every repeats faults of servers and partitions.
+	Every time.Duration `json:"every,omitempty"`
+	// Server is the index of the server, -1 for another one each time.
+	Server int `json:"server,omitempty"`
+	// Table and Partition limit faults; Partition -1 means all partitions for calls,
+	// and another one each time for FaultMovePrimary. An empty Table means all.
+	Table     string `json:"table,omitempty"`
+	Partition int    `json:"partition,omitempty"`
+}
+
+// onCalls tells whether the fault happens to single calls.
+func (f Fault) onCalls() bool { return slices.Contains(callFaults(), f.Kind) }
+
+// validate refuses faults that could never happen.
+func (f Fault) validate() error {
+	switch {
+	case !slices.Contains(FaultKinds(), f.Kind):
+		return fmt.Errorf("sandbox: unknown fault %q", f.Kind)
+	case !(f.Share >= 0 && f.Share <= 1):
+		return fmt.Errorf("sandbox: fault %s: share %v is not between 0 and 1", f.Kind, f.Share)
+	case f.Times < 0 || f.Delay < 0 || f.Every < 0:
+		return fmt.Errorf("sandbox: fault %s: times, delay and interval cannot be negative", f.Kind)
+	case f.Kind == FaultDelay && f.Delay == 0:
+		return fmt.Errorf("sandbox: fault %s needs a delay", f.Kind)
+	case f.onCalls() && f.Every > 0:
+		return fmt.Errorf("sandbox: fault %s happens to calls, an interval means nothing", f.Kind)
+	}
+	return nil
+}
+
+// verdict is what a call fault does to a call.
+func (f Fault) verdict() Verdict {
+	switch f.Kind {
+	case FaultFail:
+		return Fail(orDefault(f.Code, idl.ErrBusy))
+	case FaultDrop:
+		return Drop()
+	case FaultDelay:
+		return Delay(f.Delay)
+	case FaultCut:
+		return Cut()
+	case FaultLoseScans:
+		return LoseScans()
+	case FaultIncomplete:
+		return Status(idl.StatusIncomplete)
+	default:
+		return Pass()
+	}
+}
+
+// hits tells whether a call is one of those that the fault is meant for.
+func (f Fault) hits(call Call) bool {
+	if f.After != (call.Phase == After) {
+		return false
+	}
+	switch f.Kind {
+	case FaultLoseScans, FaultIncomplete:
+		return call.RPC == idl.NameScan || (f.Kind == FaultIncomplete && call.RPC == idl.NameGetScanner)
+	default:
+		return rpcMatches(f.RPC, call.RPC)
+	}
+}
+
+// rpcMatches compares a pattern of Fault.RPC with a name.
+func rpcMatches(pattern, name string) bool {
+	if pattern == "" {
+		return strings.HasPrefix(name, "RPC_RRDB_RRDB_")
+	}
+	if strings.EqualFold(pattern, name) {
+		return true
+	}
+	for _, prefix := range []string{"RPC_RRDB_RRDB_", "RPC_CM_", "RPC_CLI_", "RPC_"} {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			return strings.EqualFold(pattern, rest)
+		}
+	}
+	return false
+}

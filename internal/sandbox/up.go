@@ -1,0 +1,158 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/pegmigrate/pegmigrate/internal/atomicfile"
+)
+
+// Names of the files in the folder of a running sandbox.
+const (
+	// DescriptionFile lists the servers; it appears when all of them are ready and
+	// goes away when they end.
+	DescriptionFile = "sandbox.json"
+	// MigrationFile is a starter that moves table "demo" from a to b.
+	MigrationFile = "migration.hcl"
+	// SocketFile takes the commands of other processes.
+	SocketFile = "control.sock"
+)
+
+// UpConfig says what Up starts. The zero value of a field means its default.
+type UpConfig struct {
+	// Dir is the folder for the files of the sandbox; it is made when absent.
+	Dir string
+	// Clusters is their number, 1 to 26; they are named a, b, ... Default 2.
+	Clusters int
+	// Metas and Replicas per cluster. Defaults 2 and 3.
+	Metas, Replicas int
+	// TimeFactor as in Config. Default 100.
+	TimeFactor float64
+	// Seed as in Config.
+	Seed uint64
+	// Log gets a few lines for people. Default: none.
+	Log io.Writer
+}
+
+// Description is the content of DescriptionFile.
+type Description struct {
+	Clusters    []ClusterDescription `json:"clusters"`
+	ZooKeeper   string               `json:"zookeeper"`
+	MetaProxies []string             `json:"metaproxies"`
+	BlockStore  string               `json:"block_store"`
+}
+
+// ClusterDescription is one cluster of a Description.
+type ClusterDescription struct {
+	Name           string   `json:"name"`
+	MetaServers    []string `json:"meta_servers"`
+	ReplicaServers []string `json:"replica_servers"`
+}
+
+// maxClusters is how many names of one letter there are.
+const maxClusters = 26
+
+// Up starts clusters, writes the files of UpConfig.Dir, and serves until ctx is
+// done, which is not an error. What the clusters hold is lost then.
+func Up(ctx context.Context, cfg UpConfig) (err error) {
+	cfg.Clusters = orDefault(cfg.Clusters, 2)
+	cfg.Metas = orDefault(cfg.Metas, 2)
+	if cfg.Log == nil {
+		cfg.Log = io.Discard
+	}
+	if cfg.Dir == "" {
+		return errors.New("sandbox: no folder given")
+	}
+	if cfg.Clusters < 1 || cfg.Clusters > maxClusters {
+		return fmt.Errorf("sandbox: %d clusters, must be 1 to %d", cfg.Clusters, maxClusters)
+	}
+	files := atomicfile.OS{}
+	if err := files.MkdirAll(cfg.Dir); err != nil {
+		return fmt.Errorf("sandbox: folder: %w", err)
+	}
+	socket, err := listenControl(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, socket.close()) }()
+
+	clusters, err := startAll(ctx, cfg)
+	defer func() {
+		for _, c := range clusters {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if err := describe(files, cfg, clusters); err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, atomicfile.RemoveFile(files, filepath.Join(cfg.Dir, DescriptionFile)))
+	}()
+	for _, c := range clusters {
+		fmt.Fprintf(cfg.Log, "cluster %s: metas %v, replica servers %v\n", c.Name(), c.MetaServers(), c.ReplicaServers())
+	}
+	fmt.Fprintf(cfg.Log, "ready: %s\n", filepath.Join(cfg.Dir, DescriptionFile))
+	return socket.serve(ctx, clusters)
+}
+
+// startAll starts the clusters; those that it returns with an error run too.
+func startAll(ctx context.Context, cfg UpConfig) ([]*Cluster, error) {
+	var names []string
+	for i := range cfg.Clusters {
+		names = append(names, string(rune('a'+i)))
+	}
+	var clusters []*Cluster
+	for i, name := range names {
+		c, err := Start(ctx, Config{
+			Name: name, Metas: cfg.Metas, Replicas: cfg.Replicas, TimeFactor: cfg.TimeFactor,
+			Seed: cfg.Seed + uint64(i), RemoteClusters: names,
+		})
+		if err != nil {
+			return clusters, err
+		}
+		clusters = append(clusters, c)
+	}
+	return clusters, nil
+}
+
+// describe writes the starter and, last, the description that tells others that
+// everything is ready.
+func describe(files atomicfile.FS, cfg UpConfig, clusters []*Cluster) error {
+	d := Description{Clusters: []ClusterDescription{}, MetaProxies: []string{}}
+	for _, c := range clusters {
+		d.Clusters = append(d.Clusters, ClusterDescription{
+			Name: c.Name(), MetaServers: c.MetaServers(), ReplicaServers: c.ReplicaServers(),
+		})
+	}
+	if err := writeStarter(files, cfg, d); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return fmt.Errorf("sandbox: description: %w", err)
+	}
+	if err := atomicfile.WriteFile(files, filepath.Join(cfg.Dir, DescriptionFile), append(text, '\n')); err != nil {
+		return fmt.Errorf("sandbox: description: %w", err)
+	}
+	return nil
+}
+
+// ReadDescription reads the description of a running sandbox.
+func ReadDescription(dir string) (Description, error) {
+	var d Description
+	text, err := atomicfile.OS{}.ReadFile(filepath.Join(dir, DescriptionFile))
+	if err != nil {
+		return d, fmt.Errorf("sandbox: no sandbox runs in %s: %w", dir, err)
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		return d, fmt.Errorf("sandbox: %s: %w", DescriptionFile, err)
+	}
+	return d, nil
+}
