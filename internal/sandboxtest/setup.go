@@ -1,0 +1,71 @@
+package sandboxtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pegmigrate/pegmigrate/internal/sandbox"
+)
+
+// clustersKey is where a script's clusters are kept.
+type clustersKey struct{}
+
+// clusters are those of one script, by name.
+type clusters struct {
+	ctx    context.Context
+	byName map[string]*sandbox.Cluster
+}
+
+// timeFactor makes a config sync 150 ms and a new table healthy within 200 ms.
+const timeFactor = 200
+
+// Setup starts clusters a and b (two metas, three replica servers each) and writes clusters.hcl,
+// which declares them, into the script's folder.
+func Setup(ctx context.Context, env *testscript.Env) error {
+	c := &clusters{ctx: ctx, byName: map[string]*sandbox.Cluster{}}
+	env.Values[clustersKey{}] = c
+	var hcl strings.Builder
+	for i, name := range []string{"a", "b"} {
+		cluster, err := sandbox.Start(ctx, sandbox.Config{Name: name, Metas: 2, Replicas: 3, TimeFactor: timeFactor,
+			Seed: uint64(i + 1), RemoteClusters: []string{"a", "b"}})
+		if err != nil {
+			return err
+		}
+		env.Defer(func() { _ = cluster.Close() })
+		c.byName[name] = cluster
+		env.Setenv(strings.ToUpper(name)+"_META", strings.Join(cluster.MetaServers(), ","))
+		fmt.Fprintf(&hcl, "cluster %q {\n  meta_servers = [%s]\n}\n", name, quoted(cluster.MetaServers()))
+	}
+	return os.WriteFile(filepath.Join(env.WorkDir, "clusters.hcl"), []byte(hcl.String()), 0o644)
+}
+
+func quoted(list []string) string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = fmt.Sprintf("%q", s)
+	}
+	return strings.Join(out, ", ")
+}
+
+// cluster gives a script's cluster.
+func cluster(ts *testscript.TestScript, name string) *sandbox.Cluster {
+	c := ts.Value(clustersKey{}).(*clusters).byName[name]
+	if c == nil {
+		ts.Fatalf("there is no cluster %q", name)
+	}
+	return c
+}
+
+// split reads "cluster/table".
+func split(ts *testscript.TestScript, ref string) (*sandbox.Cluster, string) {
+	name, table, ok := strings.Cut(ref, "/")
+	if !ok {
+		ts.Fatalf("%q is not cluster/table", ref)
+	}
+	return cluster(ts, name), table
+}

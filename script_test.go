@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pegmigrate/pegmigrate/internal/sandboxtest"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
+
+// TestMain makes the test binary be pegmigrate when a script runs it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"pegmigrate": main})
+}
+
+// TestScripts runs testdata/script: each script reads like a page of the manual and starts with
+// two clusters, a and b, in this process, which pegmigrate reaches over TCP as a process of its own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds:                sandboxtest.Commands(),
+		Setup: func(env *testscript.Env) error {
+			// Children of scripts must not colour, page or ask for the user's own files.
+			env.Setenv("NO_COLOR", "1")
+			env.Setenv("HOME", env.WorkDir)
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+			env.Defer(cancel)
+			return sandboxtest.Setup(ctx, env)
+		},
+		Deadline: deadline(t),
+	})
+}
+
+func deadline(t *testing.T) time.Time {
+	if d, ok := t.Deadline(); ok {
+		return d
+	}
+	return time.Now().Add(10 * time.Minute)
+}
+
