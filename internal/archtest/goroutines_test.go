@@ -1,0 +1,58 @@
+package archtest
+
+import (
+	"bytes"
+	"go/ast"
+	"testing"
+)
+
+// TestPackagesThatStartGoroutinesLookForLeaks: a goroutine that outlives its work holds a
+// connection, a timer or a table open.
+func TestPackagesThatStartGoroutinesLookForLeaks(t *testing.T) {
+	starts, checks := map[string]string{}, map[string]bool{}
+	for _, s := range sources(t, func(source) bool { return true }) {
+		if s.test() {
+			if bytes.Contains(s.text, []byte("goleak.VerifyTestMain(")) || bytes.Contains(s.text, []byte("goleak.Find(")) {
+				checks[s.folder()] = true
+			}
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if g, ok := n.(*ast.GoStmt); ok && starts[s.folder()] == "" {
+				starts[s.folder()] = line(g)
+			}
+			return true
+		})
+	}
+	for folder, at := range starts {
+		if !checks[folder] {
+			t.Errorf("%s: %s starts goroutines and its TestMain does not use goleak", at, folder)
+		}
+	}
+}
+
+// TestTestsDoNotSleep: a test that sleeps is slow on a fast machine and wrong on a slow one. Poll
+// with a deadline, wait on a channel, or use testing/synctest, in whose bubbles sleeping is free.
+func TestTestsDoNotSleep(t *testing.T) {
+	a := allow(map[string]string{
+		"internal/wire/fake_test.go eventually": "the pause of a poll that has a deadline",
+	})
+	defer a.done(t)
+	for _, s := range sources(t, source.test) {
+		if bytes.Contains(s.text, []byte("\"testing/synctest\"")) {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if selector(n) == "time.Sleep" && !a.has(s.path+" "+f.Name.Name) {
+					t.Errorf("%s: %s sleeps", line(n), f.Name.Name)
+				}
+				return true
+			})
+		}
+	}
+}
