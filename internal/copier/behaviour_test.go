@@ -73,7 +73,9 @@ type stuckTarget struct{ release chan struct{} }
 
 func (s *stuckTarget) Send(context.Context, Row, *PutOptions, Acker, uint64) { <-s.release }
 
-func (s *stuckTarget) SendMulti(context.Context, []byte, []KV, uint32, *PutOptions, Acker, uint64) { <-s.release }
+func (s *stuckTarget) SendMulti(context.Context, []byte, []KV, uint32, *PutOptions, Acker, uint64) {
+	<-s.release
+}
 
 // What a resumed copy reads again is bounded in time, whatever keeps one row from being written.
 func TestCopyDoesNotRunAheadOfALostWrite(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/time/rate"
+
+	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
 // caps are the declared limits of rows and bytes per second. Workers draw from them in leases, so
@@ -56,29 +58,17 @@ func (l *lease) covers(c *caps, rows, bytes int64) bool {
 func (l *lease) renew(ctx context.Context, c *caps, rows, bytes int64) error {
 	if c.rows != nil && l.rows < rows {
 		n := max(rows-l.rows, c.rowsLease)
-		if err := draw(ctx, c.rows, n); err != nil {
+		if err := scan.Draw(ctx, c.rows, n); err != nil {
 			return err
 		}
 		l.rows += n
 	}
 	if c.bytes != nil && l.bytes < bytes {
 		n := max(bytes-l.bytes, c.bytesLease)
-		if err := draw(ctx, c.bytes, n); err != nil {
+		if err := scan.Draw(ctx, c.bytes, n); err != nil {
 			return err
 		}
 		l.bytes += n
-	}
-	return nil
-}
-
-// draw takes n tokens, more than the burst if need be.
-func draw(ctx context.Context, limiter *rate.Limiter, n int64) error {
-	for n > 0 {
-		part := min(n, int64(limiter.Burst()))
-		if err := limiter.WaitN(ctx, int(part)); err != nil {
-			return err
-		}
-		n -= part
 	}
 	return nil
 }

@@ -35,3 +35,5 @@ type Target interface {
 	Send(ctx context.Context, row Row, opts *PutOptions, to Acker, tag uint64)
 	SendMulti(ctx context.Context, hashKey []byte, kvs []KV, expire uint32, opts *PutOptions, to Acker, tag uint64)
 }
+
+var _ Target = (*pegasus.Table)(nil)

@@ -27,6 +27,9 @@ type Digests struct {
 // NewDigests returns empty Digests whose bands count from start.
 func NewDigests(start time.Time) Digests { return Digests{Start: pegkey.ExpireTs(start)} }
 
+// Begin is Start as a time: a second reading with this start compares with the first.
+func (d *Digests) Begin() time.Time { return pegkey.ExpireAt(d.Start) }
+
 // Add counts one row. It keeps no reference and does not allocate.
 func (d *Digests) Add(row *Row) {
 	if row.Expire == 0 {

@@ -1,0 +1,119 @@
+package differ
+
+import (
+	"bytes"
+
+	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/internal/scan"
+)
+
+// Side is one of the two tables.
+type Side string
+
+// The sides.
+const (
+	SourceSide Side = "source"
+	TargetSide Side = "target"
+)
+
+// Difference is one row on which source and target disagree.
+type Difference struct {
+	Kind event.DifferenceKind
+	// Side is where a misplaced row lies; empty for other kinds.
+	Side Side
+	// SourcePartition and TargetPartition are where the row belongs, except on the Side of a
+	// misplaced row, where it is the partition that it lies in.
+	SourcePartition, TargetPartition int32
+	// Key is the raw key. Source and Target are the rows, nil where there is none; of a
+	// misplaced row only its side is given. All are valid only during OnDifference.
+	Key            []byte
+	Source, Target *scan.Row
+}
+
+// Event is what may be shown and stored of a difference: no value.
+func (d *Difference) Event() event.Difference {
+	e := event.Difference{
+		Kind: d.Kind, Side: string(d.Side),
+		SourcePartition: d.SourcePartition, TargetPartition: d.TargetPartition,
+		RawKey: bytes.Clone(d.Key),
+	}
+	e.HashKey, e.SortKey = scan.PrintableKey(d.Key)
+	if d.Source != nil {
+		e.SourceBytes, e.SourceExpire = len(d.Source.Value), d.Source.Expire
+	}
+	if d.Target != nil {
+		e.TargetBytes, e.TargetExpire = len(d.Target.Value), d.Target.Expire
+	}
+	return e
+}
+
+// Counts say how many rows were compared, with what outcome.
+type Counts struct {
+	// SourceRows and TargetRows were read, the misplaced ones included.
+	SourceRows uint64 `json:"source_rows"`
+	TargetRows uint64 `json:"target_rows"`
+	// SourceBytes are the keys and values of SourceRows.
+	SourceBytes uint64 `json:"source_bytes"`
+	Equal       uint64 `json:"equal"`
+
+	// The differences. A row whose value and expiry differ counts as Value.
+	Missing         uint64 `json:"missing,omitempty"` // the target lacks it
+	Extra           uint64 `json:"extra,omitempty"`   // the source lacks it
+	Value           uint64 `json:"value,omitempty"`
+	Expiry          uint64 `json:"expiry,omitempty"` // only the expiry differs
+	MisplacedSource uint64 `json:"misplaced_source,omitempty"`
+	MisplacedTarget uint64 `json:"misplaced_target,omitempty"`
+
+	// AllowedExtra are extra rows with Options.AllowExtra.
+	AllowedExtra uint64 `json:"allowed_extra,omitempty"`
+	// Expired are rows that were on one side only, or not the same, and expired meanwhile.
+	Expired uint64 `json:"expired,omitempty"`
+	// Duplicates are keys beyond the first in partitions of the same side and unit; all but
+	// one of them are counted as misplaced too.
+	Duplicates uint64 `json:"duplicates,omitempty"`
+}
+
+// Differences is the number of all differences.
+func (c *Counts) Differences() uint64 {
+	return c.Missing + c.Extra + c.Value + c.Expiry + c.Misplaced()
+}
+
+// Misplaced is the number of misplaced rows of both sides.
+func (c *Counts) Misplaced() uint64 { return c.MisplacedSource + c.MisplacedTarget }
+
+// add adds up.
+func (c *Counts) add(d *Counts) {
+	c.SourceRows += d.SourceRows
+	c.TargetRows += d.TargetRows
+	c.SourceBytes += d.SourceBytes
+	c.Equal += d.Equal
+	c.Missing += d.Missing
+	c.Extra += d.Extra
+	c.Value += d.Value
+	c.Expiry += d.Expiry
+	c.MisplacedSource += d.MisplacedSource
+	c.MisplacedTarget += d.MisplacedTarget
+	c.AllowedExtra += d.AllowedExtra
+	c.Expired += d.Expired
+	c.Duplicates += d.Duplicates
+}
+
+// count adds one difference of a kind.
+func (c *Counts) count(d *Difference) {
+	switch d.Kind {
+	case event.Missing:
+		c.Missing++
+	case event.Extra:
+		c.Extra++
+	case event.Changed:
+		c.Value++
+	case event.Expiry:
+		c.Expiry++
+	case event.Misplaced:
+		if d.Side == SourceSide {
+			c.MisplacedSource++
+		} else {
+			c.MisplacedTarget++
+		}
+	}
+}

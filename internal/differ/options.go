@@ -1,0 +1,74 @@
+package differ
+
+import "time"
+
+// Options tune a comparison. The zero value of every field is usable.
+type Options struct {
+	// Workers is how many units are compared at the same time, 1 to 64 (default 8). Fewer
+	// are when their partitions together exceed 256 open scans.
+	Workers int
+	// RowsPerSecond and BytesPerSecond cap what is read of either side; 0 means no cap.
+	RowsPerSecond, BytesPerSecond int64
+	// AllowExtra counts rows that only the target has and does not report them, for a
+	// target that had rows of its own.
+	AllowExtra bool
+	// Tolerance is how far the clocks of servers may be apart (default 5 s).
+	Tolerance time.Duration
+	// OnDifference is told of every difference, one at a time, in the order of keys within
+	// a unit. It may take its time: the unit waits. May be nil.
+	OnDifference func(Difference)
+	// ScanBatch is how many rows a page may have, 1 to 1000 (default 1000).
+	ScanBatch int
+	// PageMemory bounds the pages that are held or being read (default 64 MiB), as far as
+	// the sizes of rows can be foreseen.
+	PageMemory int
+	// GiveUpAfter is how long one page is tried before the comparison fails (default 2
+	// minutes).
+	GiveUpAfter time.Duration
+	// ReportEvery is the time between two reports of progress (default 500 ms).
+	ReportEvery time.Duration
+	// Start is the moment that the bands of Digests count from, Digests.Begin of a first
+	// reading to compare with it; the zero time means now. Cursors overrule it.
+	Start time.Time
+	// Clock tells whether a row has expired (default time.Now).
+	Clock func() time.Time
+}
+
+// Bounds of the scans that are open at once.
+const (
+	maxWorkers = 64
+	maxScans   = 256
+	// perScan is the number of pages that a scan holds: the one in use, the one read ahead,
+	// and room for both to be larger than foreseen.
+	perScan = 3
+	// minPage keeps pages from becoming single rows when a unit has thousands of scans.
+	minPage = 4 << 10
+)
+
+// withDefaults fills in what was left zero and cuts what is out of range.
+func (o Options) withDefaults() Options {
+	set := func(v *int, def, low, high int) {
+		if *v == 0 {
+			*v = def
+		}
+		*v = min(max(*v, low), high)
+	}
+	set(&o.Workers, 8, 1, maxWorkers)
+	set(&o.ScanBatch, 1000, 1, 1000)
+	set(&o.PageMemory, 64<<20, 1<<20, 1<<30)
+	duration := func(v *time.Duration, def time.Duration) {
+		if *v <= 0 {
+			*v = def
+		}
+	}
+	duration(&o.Tolerance, 5*time.Second)
+	duration(&o.GiveUpAfter, 2*time.Minute)
+	duration(&o.ReportEvery, 500*time.Millisecond)
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Start.IsZero() {
+		o.Start = o.Clock()
+	}
+	return o
+}

@@ -1,0 +1,120 @@
+package differ
+
+import (
+	"context"
+	"time"
+)
+
+// Reporter receives the progress of a comparison. Report is called from one goroutine at a time
+// and must not block for long.
+type Reporter interface {
+	Report(Progress)
+}
+
+// ReporterFunc adapts a function to a Reporter.
+type ReporterFunc func(Progress)
+
+// Report calls f.
+func (f ReporterFunc) Report(p Progress) { f(p) }
+
+// UnitProgress is the part of one unit.
+type UnitProgress struct {
+	Unit int32
+	// Rows and Bytes are of the source, as far as it was read.
+	Rows, Bytes  uint64
+	Active, Done bool
+}
+
+// Progress is the state of a comparison at one moment. Its slices belong to the receiver.
+type Progress struct {
+	Units     []UnitProgress
+	UnitsDone int
+	// Rows and Bytes are of the source, units of earlier runs included.
+	Rows, Bytes uint64
+	// Differences found so far.
+	Differences uint64
+	// RowsPerSecond and BytesPerSecond are of the last seconds.
+	RowsPerSecond, BytesPerSecond float64
+	// Limit is what bounds the comparison at present and Reason why; empty without a bound.
+	Limit, Reason string
+	// Elapsed is the time since this run began.
+	Elapsed time.Duration
+}
+
+const (
+	// rateKeep is the weight of earlier rates, per second.
+	rateKeep = 0.6
+	// recent is how long a retry of a scan is shown.
+	recent = 2 * time.Second
+)
+
+// meter turns counters into reports. Used by one goroutine at a time.
+type meter struct {
+	r                   *run
+	to                  Reporter
+	at                  time.Time
+	rows, bytes         uint64
+	rowsRate, bytesRate float64
+}
+
+func newMeter(r *run, to Reporter) *meter {
+	m := &meter{r: r, to: to, at: r.began}
+	for _, u := range r.parts {
+		m.rows += u.rows.Load()
+		m.bytes += u.bytes.Load()
+	}
+	return m
+}
+
+// run reports until ctx ends.
+func (m *meter) run(ctx context.Context) {
+	ticker := time.NewTicker(m.r.opts.ReportEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			m.report()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// report sends one Progress.
+func (m *meter) report() {
+	p := Progress{Units: make([]UnitProgress, len(m.r.parts))}
+	for i, u := range m.r.parts {
+		one := UnitProgress{Unit: u.index, Rows: u.rows.Load(), Bytes: u.bytes.Load(), Active: u.active.Load(), Done: u.done.Load()}
+		p.Rows += one.Rows
+		p.Bytes += one.Bytes
+		p.Differences += u.differences.Load()
+		if one.Done {
+			p.UnitsDone++
+		}
+		p.Units[i] = one
+	}
+	m.rate(&p)
+	if s := m.r.lastRetry.Load(); s != nil && time.Since(s.at) < recent {
+		p.Limit, p.Reason = "reading slowed down", s.text
+	} else if text := m.r.caps.text; text != "" {
+		p.Limit, p.Reason = text, "declared limits"
+	}
+	m.to.Report(p)
+}
+
+// rate fills in the rates and the time.
+func (m *meter) rate(p *Progress) {
+	now := time.Now()
+	p.Elapsed = now.Sub(m.r.began)
+	// A unit that is begun again after a lost run counts from zero.
+	if seconds := now.Sub(m.at).Seconds(); seconds > 0 && p.Rows >= m.rows && p.Bytes >= m.bytes {
+		fresh := min(seconds*(1-rateKeep), 1)
+		if m.rowsRate == 0 {
+			fresh = 1
+		}
+		m.rowsRate += fresh * (float64(p.Rows-m.rows)/seconds - m.rowsRate)
+		m.bytesRate += fresh * (float64(p.Bytes-m.bytes)/seconds - m.bytesRate)
+		m.at, m.rows, m.bytes = now, p.Rows, p.Bytes
+	}
+	p.RowsPerSecond, p.BytesPerSecond = m.rowsRate, m.bytesRate
+}

@@ -1,0 +1,201 @@
+package differ
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/scan"
+)
+
+// run is one call of Run.
+type run struct {
+	opts               Options
+	src, dst           scan.Source
+	units              int32
+	start              uint32 // of Digests
+	srcSizer, dstSizer *scan.Sizer
+	workers            int
+	parts              []*unit
+	next               atomic.Int32
+	caps               *caps
+	cancel             context.CancelCauseFunc
+	began              time.Time
+
+	telling sync.Mutex // one OnDifference at a time
+	saving  sync.Mutex
+	save    func([]Cursor) error
+
+	lastRetry atomic.Pointer[seenRetry]
+}
+
+// seenRetry is the last retry of a scan and when it came.
+type seenRetry struct {
+	text string
+	at   time.Time
+}
+
+// Run compares every row of src with dst, leaving out the units that cursors of an earlier run of
+// the same tables cover. Differences are a result, not an error.
+//
+// save, which may be nil, gets the cursor of every unit that is finished, one call at a time; an
+// error of it ends the run. report may be nil; otherwise it gets progress at a bounded rate and
+// once at the end. When ctx ends, Run returns its error soon; the Result holds what is finished.
+// Otherwise the error is a *ReadError or *SaveError, or says why cursors do not fit.
+func Run(ctx context.Context, src, dst scan.Source, resume []Cursor, opts Options, save func([]Cursor) error, report Reporter) (Result, error) {
+	r, err := newRun(src, dst, resume, opts, save)
+	if err != nil {
+		return Result{}, err
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.cancel = cancel
+	var background sync.WaitGroup
+	if report != nil {
+		meter := newMeter(r, report)
+		defer meter.report()
+		background.Go(func() { meter.run(inner) })
+	}
+	var workers sync.WaitGroup
+	for range r.workers {
+		workers.Go(func() { r.fail(r.work(inner)) })
+	}
+	workers.Wait()
+	failed := context.Cause(inner)
+	if ctx.Err() != nil && failed == context.Cause(ctx) {
+		failed = ctx.Err()
+	}
+	cancel(errDone)
+	background.Wait()
+	return r.result(), failed
+}
+
+// errDone ends the helpers of a run that is over.
+var errDone = errors.New("comparison is over")
+
+// SaveError ends a comparison because a cursor could not be made durable.
+type SaveError struct{ Err error }
+
+// Error says what failed.
+func (e *SaveError) Error() string {
+	return fmt.Sprintf("save the cursors of the comparison: %v", e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *SaveError) Unwrap() error { return e.Err }
+
+func newRun(src, dst scan.Source, resume []Cursor, opts Options, save func([]Cursor) error) (*run, error) {
+	opts = opts.withDefaults()
+	n, m := src.PartitionCount(), dst.PartitionCount()
+	if n < 1 || m < 1 {
+		return nil, fmt.Errorf("compare tables of %d and %d partitions", n, m)
+	}
+	r := &run{
+		opts: opts, src: src, dst: dst, units: gcd(n, m), save: save, began: time.Now(),
+		caps: newCaps(opts.RowsPerSecond, opts.BytesPerSecond), start: scan.NewDigests(opts.Start).Start,
+	}
+	if err := checkResume(resume, n, m, r.units); err != nil {
+		return nil, err
+	}
+	for i := range r.units {
+		r.parts = append(r.parts, &unit{r: r, index: i})
+	}
+	for _, c := range resume {
+		r.parts[c.Unit].resume(c)
+		for _, d := range c.Digests {
+			r.start = d.Start
+		}
+	}
+	perUnit := int(n/r.units + m/r.units)
+	r.workers = max(min(opts.Workers, maxScans/perUnit, int(r.units)), 1)
+	page := max(opts.PageMemory/(r.workers*perUnit*perScan), minPage)
+	r.srcSizer, r.dstSizer = scan.NewSizer(page, opts.ScanBatch), scan.NewSizer(page, opts.ScanBatch)
+	return r, nil
+}
+
+// gcd is the greatest common divisor of two positive numbers.
+func gcd(a, b int32) int32 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// work compares units until none is left.
+func (r *run) work(ctx context.Context) error {
+	for {
+		i := int(r.next.Add(1)) - 1
+		if i >= len(r.parts) {
+			return nil
+		}
+		u := r.parts[i]
+		if u.done.Load() {
+			continue
+		}
+		if err := u.compare(ctx); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return err
+		}
+		if err := r.saved(u.out); err != nil {
+			return err
+		}
+	}
+}
+
+// fail ends the run with its first error.
+func (r *run) fail(err error) {
+	if err != nil {
+		r.cancel(err)
+	}
+}
+
+// saved makes a cursor durable.
+func (r *run) saved(c Cursor) error {
+	if r.save == nil {
+		return nil
+	}
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	if err := r.save([]Cursor{c}); err != nil {
+		return &SaveError{err}
+	}
+	return nil
+}
+
+// tell hands a difference to OnDifference.
+func (r *run) tell(d Difference) {
+	if r.opts.OnDifference == nil {
+		return
+	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.opts.OnDifference(d)
+}
+
+// onRetry is told of every retry of a scan.
+func (r *run) onRetry(retry scan.Retry) {
+	text := retry.Reason
+	if retry.Addr != "" {
+		text += " from " + retry.Addr
+	}
+	r.lastRetry.Store(&seenRetry{text, time.Now()})
+}
+
+// result adds up the finished units.
+func (r *run) result() Result {
+	out := Result{Digests: make([]scan.Digests, r.src.PartitionCount())}
+	for i := range out.Digests {
+		out.Digests[i].Start = r.start
+	}
+	for _, u := range r.parts {
+		if u.done.Load() {
+			out.add(u.out)
+		}
+	}
+	return out
+}
