@@ -1,0 +1,63 @@
+# Two commands are enough to judge this repository: `make demo` and `make test`. Both look after
+# what they need (scripts/setup.sh) and run on a bare Debian machine with Go 1.26 and make.
+
+SHELL := /bin/bash
+GO    ?= go
+
+# The pinned linter, built from the module proxy. It is no dependency of the module.
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# How long each fuzz target runs in `make fuzz`.
+FUZZTIME ?= 20s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: setup ## build bin/pegmigrate: one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/pegmigrate .
+
+.PHONY: demo
+demo: ## move 200,000 rows between two embedded clusters and compare them; under a minute
+	@scripts/demo.sh
+
+.PHONY: test
+test: setup-race vet fmt-check ## vet, format and every test, with the race detector, in random order
+	$(GO) test -race -shuffle=on -timeout 20m ./...
+
+.PHONY: test-external
+test-external: lint ## checks whose tools have to be fetched and built first
+
+.PHONY: bench
+bench: setup ## rows per second and per CPU second of the copy engine and the wire
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./internal/copier ./internal/wire
+
+.PHONY: fuzz
+fuzz: setup ## run every fuzz target for FUZZTIME (20s)
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+.PHONY: crash
+crash: setup ## the crash loop at every point of a run, not at a sample; more than an hour
+	$(GO) test -run '^TestCrashLoop$$' -v -timeout 4h . -crash-all
+
+.PHONY: lint
+lint: setup ## golangci-lint at the pinned version; the first run builds it (some minutes)
+	$(GO) run $(GOLANGCI) run ./...
+
+.PHONY: vet
+vet: setup ## go vet
+	$(GO) vet ./...
+
+.PHONY: fmt-check
+fmt-check: setup ## fail when a file is not gofmt-ed
+	@files=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
+	if [ -n "$$files" ]; then echo "not gofmt-ed:"; echo "$$files"; exit 1; fi
+
+.PHONY: setup setup-race
+setup:
+	@scripts/setup.sh
+setup-race:
+	@scripts/setup.sh race
