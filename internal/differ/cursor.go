@@ -3,7 +3,6 @@ package differ
 import (
 	"fmt"
 
-	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
@@ -27,7 +26,7 @@ type Cursor struct {
 	// Digests are of the source's rows, by source partition, without the misplaced.
 	Digests map[int32]scan.Digests `json:"digests"`
 	// First are the first differences, at most 20.
-	First []event.Difference `json:"first,omitempty"`
+	First []Shown `json:"first,omitempty"`
 }
 
 // checkResume refuses cursors that cannot belong to these tables.
@@ -54,7 +53,7 @@ type Result struct {
 	// Digests are of the source's rows, by source partition, without the misplaced.
 	Digests []scan.Digests
 	// First are the first differences in the order of units and keys, at most 20.
-	First []event.Difference
+	First []Shown
 	// Cursors are of the units that were finished, in order.
 	Cursors []Cursor
 }

@@ -14,7 +14,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 	"github.com/pegmigrate/pegmigrate/internal/scan/scantest"
@@ -134,7 +133,7 @@ func TestFirstDifferencesArePrintable(t *testing.T) {
 		t.Fatal(result.First, err)
 	}
 	p := pegkey.Partition(pegkey.Hash([]byte("\x00\xff"), nil), 4)
-	want := event.Difference{Kind: event.Extra, SourcePartition: p, TargetPartition: p, HashKey: "0x00ff", SortKey: `""`,
+	want := Shown{Kind: Extra, SourcePartition: p, TargetPartition: p, HashKey: "0x00ff", SortKey: `""`,
 		RawKey: key("\x00\xff", ""), TargetBytes: 3, TargetExpire: 4_000_000_000}
 	if a, b := fmt.Sprintf("%+v", result.First[0]), fmt.Sprintf("%+v", want); a != b {
 		t.Errorf("got  %s\nwant %s", a, b)

@@ -3,7 +3,6 @@ package differ
 import (
 	"bytes"
 
-	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
@@ -16,9 +15,21 @@ const (
 	TargetSide Side = "target"
 )
 
+// Kind says in which way source and target disagree about a row.
+type Kind string
+
+// The kinds of difference.
+const (
+	Missing   Kind = "missing"   // on the source, not on the target
+	Extra     Kind = "extra"     // on the target, not on the source
+	Changed   Kind = "value"     // values differ
+	Expiry    Kind = "expiry"    // only the expiry differs
+	Misplaced Kind = "misplaced" // in a partition that its hash does not select
+)
+
 // Difference is one row on which source and target disagree.
 type Difference struct {
-	Kind event.DifferenceKind
+	Kind Kind
 	// Side is where a misplaced row lies; empty for other kinds.
 	Side Side
 	// SourcePartition and TargetPartition are where the row belongs, except on the Side of a
@@ -30,10 +41,26 @@ type Difference struct {
 	Source, Target *scan.Row
 }
 
-// Event is what may be shown and stored of a difference: no value.
-func (d *Difference) Event() event.Difference {
-	e := event.Difference{
-		Kind: d.Kind, Side: string(d.Side),
+// Shown is what may be shown and stored of a difference: sizes instead of values. Its JSON form is
+// part of Cursor's.
+type Shown struct {
+	Kind            Kind   `json:"kind"`
+	Side            Side   `json:"side,omitempty"`
+	SourcePartition int32  `json:"source_partition"`
+	TargetPartition int32  `json:"target_partition"`
+	HashKey         string `json:"hash_key"` // quoted, or 0x… when binary
+	SortKey         string `json:"sort_key"`
+	RawKey          []byte `json:"raw_key"`
+	SourceBytes     int    `json:"source_bytes"` // of the value
+	TargetBytes     int    `json:"target_bytes"`
+	SourceExpire    uint32 `json:"source_expire"` // seconds since 2016-01-01 UTC, 0 never
+	TargetExpire    uint32 `json:"target_expire"`
+}
+
+// Shown is the difference without its values.
+func (d *Difference) Shown() Shown {
+	e := Shown{
+		Kind: d.Kind, Side: d.Side,
 		SourcePartition: d.SourcePartition, TargetPartition: d.TargetPartition,
 		RawKey: bytes.Clone(d.Key),
 	}
@@ -101,15 +128,15 @@ func (c *Counts) add(d *Counts) {
 // count adds one difference of a kind.
 func (c *Counts) count(d *Difference) {
 	switch d.Kind {
-	case event.Missing:
+	case Missing:
 		c.Missing++
-	case event.Extra:
+	case Extra:
 		c.Extra++
-	case event.Changed:
+	case Changed:
 		c.Value++
-	case event.Expiry:
+	case Expiry:
 		c.Expiry++
-	case event.Misplaced:
+	case Misplaced:
 		if d.Side == SourceSide {
 			c.MisplacedSource++
 		} else {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"time"
 
-	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 	"github.com/pegmigrate/pegmigrate/internal/scan/scantest"
@@ -12,7 +11,7 @@ import (
 
 // found is a difference as the naive comparison and the tests see it.
 type found struct {
-	kind      event.DifferenceKind
+	kind      Kind
 	side      Side
 	key       string
 	partition int32 // where a misplaced row lies
@@ -26,7 +25,7 @@ func visible(t *scantest.Table, side Side, into map[found]int) map[string]scan.R
 			if pegkey.Partition(pegkey.HashRaw(row.Key), t.PartitionCount()) == p {
 				rows[string(row.Key)] = row
 			} else {
-				into[found{event.Misplaced, side, string(row.Key), p}]++
+				into[found{Misplaced, side, string(row.Key), p}]++
 			}
 		}
 	}
@@ -42,17 +41,17 @@ func naive(src, dst *scantest.Table, horizon time.Time, allowExtra bool) map[fou
 		b, ok := t[k]
 		switch {
 		case !ok && !gone(a):
-			out[found{kind: event.Missing, key: k}]++
+			out[found{kind: Missing, key: k}]++
 		case !ok || gone(a) && gone(b):
 		case !bytes.Equal(a.Value, b.Value):
-			out[found{kind: event.Changed, key: k}]++
+			out[found{kind: Changed, key: k}]++
 		case a.Expire != b.Expire:
-			out[found{kind: event.Expiry, key: k}]++
+			out[found{kind: Expiry, key: k}]++
 		}
 	}
 	for k, b := range t {
 		if _, ok := s[k]; !ok && !gone(b) && !allowExtra {
-			out[found{kind: event.Extra, key: k}]++
+			out[found{kind: Extra, key: k}]++
 		}
 	}
 	return out

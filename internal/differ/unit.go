@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
@@ -105,9 +104,9 @@ func (u *unit) merge(ctx context.Context) error {
 		nextS, nextT = order <= 0, order >= 0
 		switch {
 		case order < 0:
-			u.oneSided(event.Missing, s, nil, sp, u.home(s, u.dst))
+			u.oneSided(Missing, s, nil, sp, u.home(s, u.dst))
 		case order > 0:
-			u.oneSided(event.Extra, nil, t, u.home(t, u.src), tp)
+			u.oneSided(Extra, nil, t, u.home(t, u.src), tp)
 		default:
 			u.both(s, t, sp, tp)
 		}
@@ -153,7 +152,7 @@ func (u *unit) read(row *scan.Row, partition int32) {
 }
 
 // oneSided deals with a row that one side lacks.
-func (u *unit) oneSided(kind event.DifferenceKind, s, t *scan.Row, sp, tp int32) {
+func (u *unit) oneSided(kind Kind, s, t *scan.Row, sp, tp int32) {
 	row := s
 	if row == nil {
 		row = t
@@ -161,7 +160,7 @@ func (u *unit) oneSided(kind event.DifferenceKind, s, t *scan.Row, sp, tp int32)
 	switch {
 	case pegkey.Expired(row.Expire, u.horizon):
 		u.out.Expired++
-	case kind == event.Extra && u.r.opts.AllowExtra:
+	case kind == Extra && u.r.opts.AllowExtra:
 		u.out.AllowedExtra++
 	default:
 		u.differ(Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: row.Key, Source: s, Target: t})
@@ -170,13 +169,13 @@ func (u *unit) oneSided(kind event.DifferenceKind, s, t *scan.Row, sp, tp int32)
 
 // both deals with a row that both sides have.
 func (u *unit) both(s, t *scan.Row, sp, tp int32) {
-	kind := event.Changed
+	kind := Changed
 	if bytes.Equal(s.Value, t.Value) {
 		if s.Expire == t.Expire {
 			u.out.Equal++
 			return
 		}
-		kind = event.Expiry
+		kind = Expiry
 	}
 	if pegkey.Expired(s.Expire, u.horizon) && pegkey.Expired(t.Expire, u.horizon) {
 		u.out.Expired++
@@ -187,7 +186,7 @@ func (u *unit) both(s, t *scan.Row, sp, tp int32) {
 
 // misplaced deals with a row that its hash puts elsewhere.
 func (u *unit) misplaced(side Side, row *scan.Row, partition int32) {
-	d := Difference{Kind: event.Misplaced, Side: side, Key: row.Key}
+	d := Difference{Kind: Misplaced, Side: side, Key: row.Key}
 	if side == SourceSide {
 		u.out.SourceRows++
 		u.out.SourceBytes += uint64(len(row.Key) + len(row.Value))
@@ -203,7 +202,7 @@ func (u *unit) misplaced(side Side, row *scan.Row, partition int32) {
 func (u *unit) differ(d Difference) {
 	u.out.count(&d)
 	if len(u.out.First) < keepFirst {
-		u.out.First = append(u.out.First, d.Event())
+		u.out.First = append(u.out.First, d.Shown())
 	}
 	u.r.tell(d)
 }
