@@ -65,12 +65,13 @@ type Fault struct {
 	Delay time.Duration `json:"delay,omitempty"`
 	// Every repeats faults of servers and partitions.
 	Every time.Duration `json:"every,omitempty"`
-	// Server is the index of the server, -1 for another one each time.
-	Server int `json:"server,omitempty"`
-	// Table and Partition limit faults; Partition -1 means all partitions for calls,
-	// and another one each time for FaultMovePrimary. An empty Table means all.
-	Table     string `json:"table,omitempty"`
-	Partition int    `json:"partition,omitempty"`
+	// Server is the index of the server, nil for another one each time.
+	Server *int `json:"server,omitempty"`
+	// Table limits the fault to a table, empty means all.
+	Table string `json:"table,omitempty"`
+	// Partition limits the fault to a partition of Table. nil means all partitions
+	// for calls, and another one each time for FaultMovePrimary.
+	Partition *int `json:"partition,omitempty"`
 }
 
 // onCalls tells whether the fault happens to single calls.

@@ -58,10 +58,10 @@ func (c *Cluster) happen(a *activeFault) error {
 	}
 }
 
-// pick is index, or for -1 the next of n each time.
-func (a *activeFault) pick(index, n int) int {
-	if index >= 0 {
-		return index
+// pick is index, or for nil the next of n each time.
+func (a *activeFault) pick(index *int, n int) int {
+	if index != nil {
+		return *index
 	}
 	a.next++
 	return (a.next - 1) % n
@@ -82,9 +82,9 @@ func (c *Cluster) moveSome(a *activeFault) error {
 			errs = append(errs, err)
 			continue
 		}
-		index := a.Partition
-		if index < 0 {
-			index = turn % len(parts)
+		index := turn % len(parts)
+		if a.Partition != nil {
+			index = *a.Partition
 		}
 		errs = append(errs, c.MovePrimary(name, index))
 	}

@@ -22,7 +22,7 @@ type activeFault struct {
 	Fault
 	appID int32 // of Fault.Table, 0 for all
 	hit   int
-	next  int // of Server or Partition -1
+	next  int // of an unset Server or Partition
 }
 
 // Inject starts a fault and returns a number for Clear. A fault of a server or
@@ -133,7 +133,7 @@ func (a *activeFault) concerns(gpid idl.Gpid) bool {
 	if a.appID == 0 {
 		return true
 	}
-	return gpid.AppID == a.appID && (a.Partition < 0 || int(gpid.Partition) == a.Partition)
+	return gpid.AppID == a.appID && (a.Partition == nil || int(gpid.Partition) == *a.Partition)
 }
 
 // resetHook makes requests ask the configured hook and the injected faults, or

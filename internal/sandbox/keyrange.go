@@ -29,3 +29,11 @@ func (k keyRange) behind(key []byte, down bool) bool {
 func (k keyRange) excluded(key []byte) bool {
 	return (!k.startInclusive && bytes.Equal(key, k.start)) || (!k.stopInclusive && bytes.Equal(key, k.stop))
 }
+
+// far is the end of the range that walking up or down leads to.
+func (k keyRange) far(down bool) []byte {
+	if down {
+		return k.start
+	}
+	return k.stop
+}

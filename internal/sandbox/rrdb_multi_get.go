@@ -101,22 +101,25 @@ func (g *multiGetter) byRange() {
 		return
 	}
 	iterations, complete := 0, true
+	hashPrefix := pegkey.Encode(nil, g.m.HashKey, nil)
 	visit := func(found row) bool {
 		switch {
+		case len(g.resp.Kvs) >= g.maxCount || iterations >= multiGetIterations || g.size >= min(g.maxSize, multiGetBytes):
+			// Walking up, RocksDB's iterator ends with the hash key (prefix_same_as_start);
+			// within it the range is not looked at any more.
+			complete = !g.m.Reverse && !bytes.HasPrefix(found.key(), hashPrefix)
+			return false
 		case kr.behind(found.key(), g.m.Reverse):
 			return false
 		case kr.excluded(found.key()):
 			return true
-		case len(g.resp.Kvs) >= g.maxCount || iterations >= multiGetIterations || g.size >= min(g.maxSize, multiGetBytes):
-			complete = false
-			return false
 		}
 		iterations++
 		_, sortKey := splitKey(found.key())
 		if !expired(found.expire(), g.now) && filterMatches(g.m.SortKeyFilterType, g.m.SortKeyFilterPattern, sortKey) {
 			g.add(sortKey, found.value())
 		}
-		return true
+		return !bytes.Equal(found.key(), kr.far(g.m.Reverse))
 	}
 	if g.m.Reverse {
 		g.r.part.store.tree.Descend(lookupRow(kr.stop), visit)
