@@ -1,0 +1,154 @@
+package examples
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/cli"
+	"github.com/pegmigrate/pegmigrate/internal/sandbox"
+	"github.com/pegmigrate/pegmigrate/internal/sandboxtest"
+	"github.com/pegmigrate/pegmigrate/schema"
+)
+
+// examples lists every folder beside this file, with what a reader is told to type there and the
+// exit codes that the example's README.md promises.
+func examples() map[string][]command {
+	return map[string][]command{
+		"copy": {
+			{want: cli.ExitDone, args: []string{"validate"}},
+			{want: cli.ExitDone, args: []string{"plan"}},
+			{want: cli.ExitGate, args: []string{"apply", "-auto-approve"}},
+			{want: cli.ExitDone, args: []string{"apply", "-approve", "copy"}},
+			{want: cli.ExitDone, args: []string{"verify"}},
+			{want: cli.ExitDone, args: []string{"status"}},
+		},
+	}
+}
+
+type command struct {
+	want int
+	args []string
+}
+
+func TestExamplesAreCleanAndFormatted(t *testing.T) {
+	for name := range examples() {
+		config, diags := schema.Load(name, schema.Vars{})
+		for _, d := range diags {
+			t.Errorf("%s: %v", name, d)
+		}
+		if len(config.Migrations) == 0 {
+			t.Errorf("%s declares no migration", name)
+		}
+		text, err := os.ReadFile(filepath.Join(name, "migration.hcl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(schema.Format(text), text) {
+			t.Errorf("%s/migration.hcl is not as `pegmigrate fmt` writes it", name)
+		}
+	}
+}
+
+// TestExamplesRun types what the example's README.md says, on embedded clusters that stand in for
+// the ones that the example names.
+func TestExamplesRun(t *testing.T) {
+	for name, commands := range examples() {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer cancel()
+			east, west := start(t, "east"), start(t, "west")
+			fill(ctx, t, east, "orders")
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(name)); err != nil {
+				t.Fatal(err)
+			}
+			e := environment(east, west)
+			for _, c := range commands {
+				var out bytes.Buffer
+				e.Stdout, e.Stderr = &out, &out
+				args := append(append([]string{"pegmigrate"}, c.args...), dir)
+				if got := cli.Run(ctx, args, e); got != c.want {
+					t.Fatalf("%v: exit code %d, want %d\n%s", c.args, got, c.want, out.String())
+				}
+			}
+			if diff := cmp.Diff(rows(t, east, "orders"), rows(t, west, "orders")); diff != "" {
+				t.Errorf("the tables differ (-east +west):\n%s", diff)
+			}
+		})
+	}
+}
+
+func start(t *testing.T, name string) *sandbox.Cluster {
+	t.Helper()
+	c, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Name: name, Metas: 2, TimeFactor: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func fill(ctx context.Context, t *testing.T, c *sandbox.Cluster, table string) {
+	t.Helper()
+	if _, err := c.CreateTable(sandbox.TableSpec{Name: table, Partitions: 8}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitHealthy(ctx, table); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Load(table, sandboxtest.Rows(2000, sandboxtest.Later())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// environment is a real process's, but for the addresses of the clusters, fewer partitions than the
+// example asks for, and waits that suit a sandbox.
+func environment(east, west *sandbox.Cluster) cli.Env {
+	e := cli.OS("test")
+	e.Environ = append(os.Environ(), "NO_COLOR=1", "PEGMIGRATE_VAR_partitions=16",
+		fmt.Sprintf("PEGMIGRATE_VAR_east_meta_servers=%s", list(east.MetaServers())),
+		fmt.Sprintf("PEGMIGRATE_VAR_west_meta_servers=%s", list(west.MetaServers())))
+	e.Stdin = new(bytes.Buffer)
+	e.Waits = apply.Waits{
+		Poll: 5 * time.Millisecond, Call: 10 * time.Second, Healthy: time.Minute,
+		FenceMargin: 20 * time.Second, Watch: 50 * time.Millisecond, Undo: time.Minute,
+	}
+	return e
+}
+
+// list writes an HCL list of texts.
+func list(items []string) string {
+	out := "["
+	for i, item := range items {
+		if i > 0 {
+			out += ", "
+		}
+		out += fmt.Sprintf("%q", item)
+	}
+	return out + "]"
+}
+
+// rows gives a table as raw key to "expiry value".
+func rows(t *testing.T, c *sandbox.Cluster, table string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	if err := c.Dump(table, func(r sandbox.Row) error {
+		out[string(r.Key)] = fmt.Sprintf("%d %s", r.Expire, r.Value)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
