@@ -181,7 +181,8 @@ func (c *Cluster) forgetLeader(addr string) {
 	}
 }
 
-// node is the connection to a replica server.
+// node is the connection to a replica server. A known meta is refused, whatever a
+// configuration says: a data request would kill it.
 func (c *Cluster) node(addr string) (*wire.ReplicaConn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,6 +191,9 @@ func (c *Cluster) node(addr string) (*wire.ReplicaConn, error) {
 	}
 	if n := c.nodes[addr]; n != nil {
 		return n, nil
+	}
+	if c.metas[addr] != nil {
+		return nil, fmt.Errorf("%s is a meta server, not a replica server", addr)
 	}
 	n := wire.NewReplicaConn(addr, c.cfg.Wire)
 	c.nodes[addr] = n

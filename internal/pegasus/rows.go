@@ -2,6 +2,7 @@ package pegasus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -75,7 +76,11 @@ func (t *Table) do(ctx context.Context, s single) error {
 			return err
 		}
 		if !v.again || !t.c.rest(ctx, pause(n-1)) {
-			return &OpError{Op: s.op, Table: t.name, Partition: partition, Attempts: n, Detail: explain(err, s.write), Err: err}
+			e := &OpError{Op: s.op, Table: t.name, Partition: partition, Attempts: n, Detail: explain(err, s.write), Err: err}
+			if errors.Is(ctx.Err(), context.Canceled) && !errors.Is(err, context.Cause(ctx)) {
+				e.Detail, e.Err = "", fmt.Errorf("%w; before that: %w", context.Cause(ctx), err)
+			}
+			return e
 		}
 	}
 }
