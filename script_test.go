@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 
 // TestMain makes the test binary be pegmigrate when a script runs it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pegmigrate": main})
+	testscript.Main(m, map[string]func(){"pegmigrate": main, "mortal": mortal})
 }
 
 // TestScripts runs testdata/script: each script reads like a page of the manual and starts with
@@ -45,4 +45,3 @@ func deadline(t *testing.T) time.Time {
 	}
 	return time.Now().Add(10 * time.Minute)
 }
-

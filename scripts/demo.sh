@@ -68,7 +68,7 @@ done
 [ -e "$dir/sandbox.json" ] || fail "the sandbox was not ready after 30 seconds"
 
 title "$rows rows on a: 1 to 50 sort keys per hash key, every fifth row with an expiry"
-run pegmigrate sandbox load -dir "$dir" -cluster a -table demo -partitions 8 -rows "$rows" -sort-keys 50 -ttl-share 0.2
+run pegmigrate sandbox load -dir "$dir" -cluster a -table demo -partitions 8 -rows "$rows" -sort-keys 1-50 -ttl-share 0.2
 
 title "the declaration: $dir/move/migration.hcl"
 cat >"$dir/move/migration.hcl" <<'HCL'

@@ -228,18 +228,11 @@ func (f *Fences) ProbeTTL(ctx context.Context, ref plan.TableRef) ([]int32, erro
 
 // probeTTL writes a row without expiry, looks whether it kept none, and takes it out again.
 func probeTTL(ctx context.Context, table *pegasus.Table, key []byte) (stamped bool, err error) {
-	written := make(chan error, 1)
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(10 * time.Second)
 	}
-	table.Put(pegasus.Row{Key: key, Value: []byte("probe")}, pegasus.PutOptions{Deadline: deadline}, func(err error) { written <- err })
-	select {
-	case err = <-written:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if err != nil {
+	if err := putAndWait(ctx, table, pegasus.Row{Key: key, Value: []byte("probe")}, deadline); err != nil {
 		return false, fmt.Errorf("write the probe row: %w", err)
 	}
 	_, hasTTL, err := table.TTL(ctx, key)

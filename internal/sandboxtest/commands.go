@@ -2,8 +2,10 @@ package sandboxtest
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"iter"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,22 +29,26 @@ import (
 //	env CLUSTER/TABLE KEY [VALUE]                  the env has the value; without VALUE: it is absent
 //	set-env CLUSTER/TABLE KEY=VALUE…
 //	writable CLUSTER/TABLE                         no partition denies writes
-//	kill CLUSTER REPLICA | restart CLUSTER REPLICA | lose-leader CLUSTER
+//	wait-rows CLUSTER/TABLE N                      wait until the table is there and has that many rows
+//	exits CODE COMMAND [ARGS…]                     runs it and expects that exit code
+//	kill-node CLUSTER REPLICA | restart-node CLUSTER REPLICA | lose-leader CLUSTER
 func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"table":       createTable,
-		"load":        load,
-		"put":         put,
-		"misplace":    misplace,
-		"drop":        drop,
-		"same-rows":   sameRows,
-		"row-count":   rowCount,
-		"env":         hasEnv,
-		"set-env":     setEnv,
-		"writable":    writable,
-		"kill":        kill,
-		"restart":     restart,
-		"lose-leader": loseLeader,
+		"table":        createTable,
+		"load":         load,
+		"put":          put,
+		"misplace":     misplace,
+		"drop":         drop,
+		"same-rows":    sameRows,
+		"row-count":    rowCount,
+		"env":          hasEnv,
+		"set-env":      setEnv,
+		"writable":     writable,
+		"wait-rows":    waitRows,
+		"exits":        exits,
+		"kill-node":    kill,
+		"restart-node": restart,
+		"lose-leader":  loseLeader,
 	}
 }
 
@@ -89,14 +95,16 @@ func setPairs(ts *testscript.TestScript, c *sandbox.Cluster, name string, pairs 
 func load(ts *testscript.TestScript, _ bool, args []string) {
 	need(ts, args, 2, "load CLUSTER/TABLE ROWS")
 	c, name := split(ts, args[0])
-	ts.Check(c.Load(name, Rows(number(ts, args[1]))))
+	ts.Check(c.Load(name, Rows(number(ts, args[1]), Later())))
 }
 
-// Rows makes n rows: 1 to 7 sort keys per hash key, every third row with an expiry far away, some
-// keys binary, some empty hash or sort keys, some empty values.
-func Rows(n int) iter.Seq[sandbox.Row] {
+// Later is an expiry that no test lives to see.
+func Later() uint32 { return pegkey.ExpireTs(time.Now().Add(72 * time.Hour)) }
+
+// Rows makes n rows: 1 to 7 sort keys per hash key, every third row with an expiry from later on,
+// some keys binary, some empty hash or sort keys, some empty values.
+func Rows(n int, later uint32) iter.Seq[sandbox.Row] {
 	return func(yield func(sandbox.Row) bool) {
-		later := pegkey.ExpireTs(time.Now().Add(72 * time.Hour))
 		for i := 0; i < n; {
 			hash := fmt.Appendf(nil, "user%06d", i)
 			switch i % 11 {
@@ -197,6 +205,28 @@ func rowCount(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// waitLimit bounds waiting verbs.
+const waitLimit = time.Minute
+
+func waitRows(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "wait-rows CLUSTER/TABLE N")
+	c, name := split(ts, args[0])
+	want := number(ts, args[1])
+	limit := time.After(waitLimit)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if n, err := c.Count(name); err == nil && n >= want {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			ts.Fatalf("%s did not get %d rows within %v", args[0], want, waitLimit)
+		}
+	}
+}
+
 func hasEnv(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, args, 2, "env CLUSTER/TABLE KEY [VALUE]")
 	c, name := split(ts, args[0])
@@ -222,13 +252,28 @@ func writable(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "exits CODE COMMAND [ARGS…]")
+	want, code := number(ts, args[0]), 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		code = exit.ExitCode()
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
 func kill(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "kill CLUSTER REPLICA")
+	need(ts, args, 2, "kill-node CLUSTER REPLICA")
 	ts.Check(cluster(ts, args[0]).KillReplica(number(ts, args[1])))
 }
 
 func restart(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "restart CLUSTER REPLICA")
+	need(ts, args, 2, "restart-node CLUSTER REPLICA")
 	ts.Check(cluster(ts, args[0]).RestartReplica(number(ts, args[1])))
 }
 

@@ -39,6 +39,7 @@ func Setup(ctx context.Context, env *testscript.Env) error {
 		env.Defer(func() { _ = cluster.Close() })
 		c.byName[name] = cluster
 		env.Setenv(strings.ToUpper(name)+"_META", strings.Join(cluster.MetaServers(), ","))
+		env.Setenv(strings.ToUpper(name)+"_REPLICA", cluster.ReplicaServers()[0])
 		fmt.Fprintf(&hcl, "cluster %q {\n  meta_servers = [%s]\n}\n", name, quoted(cluster.MetaServers()))
 	}
 	return os.WriteFile(filepath.Join(env.WorkDir, "clusters.hcl"), []byte(hcl.String()), 0o644)

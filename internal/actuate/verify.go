@@ -1,0 +1,154 @@
+package actuate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/differ"
+	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/internal/pegasus"
+	"github.com/pegmigrate/pegmigrate/internal/scan"
+)
+
+// Verify implements apply.Engine.
+func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verified, error) {
+	src, err := e.clusters.open(ctx, job.Source)
+	if err != nil {
+		return event.Verified{}, err
+	}
+	dst, err := e.clusters.open(ctx, job.Target)
+	if err != nil {
+		return event.Verified{}, err
+	}
+	first, err := decodeDigests(job.FirstDigest)
+	if err != nil {
+		return event.Verified{}, err
+	}
+	opts := differ.Options{RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond,
+		AllowExtra: job.AllowExtra, Clock: e.now}
+	if len(first) > 0 {
+		opts.Start = first[0].Begin()
+	}
+	repair := &repairer{ctx: ctx, target: dst}
+	if job.Repair {
+		opts.OnDifference = repair.one
+	}
+	estimates := e.estimates(ctx, job.Source)
+	result, err := differ.Run(ctx, scan.Table(src), scan.Table(dst), nil, opts, nil,
+		differ.ReporterFunc(func(p differ.Progress) { job.Report(verifyProgress(p, estimates)) }))
+	if err == nil {
+		err = repair.failure()
+	}
+	if err != nil {
+		return event.Verified{}, err
+	}
+	out := verified(result)
+	for i := range first {
+		if i < len(result.Digests) && scan.Changed(first[i], result.Digests[i], e.now()) {
+			out.SourceChanged = append(out.SourceChanged, int32(i))
+		}
+	}
+	return out, nil
+}
+
+func decodeDigests(data json.RawMessage) ([]scan.Digests, error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	var out []scan.Digests
+	if err := json.Unmarshal(data, &out); err != nil {
+		return nil, fmt.Errorf("the digest of the copy cannot be read: %w", err)
+	}
+	return out, nil
+}
+
+// verified turns the differ's result into an event.
+func verified(r differ.Result) event.Verified {
+	out := event.Verified{
+		SourceRows: r.SourceRows, TargetRows: r.TargetRows, Differences: r.Differences(),
+		Missing: r.Missing, Extra: r.Extra, Changed: r.Value, ExpiryDiffers: r.Expiry, Misplaced: r.Misplaced(),
+		ExpiredMidway: r.Expired, AllowedExtra: r.AllowedExtra,
+	}
+	for _, d := range r.First {
+		out.FirstDiffering = append(out.FirstDiffering, event.Difference{
+			Kind: event.DifferenceKind(d.Kind), Side: string(d.Side),
+			SourcePartition: d.SourcePartition, TargetPartition: d.TargetPartition,
+			HashKey: d.HashKey, SortKey: d.SortKey, RawKey: d.RawKey,
+			SourceBytes: d.SourceBytes, TargetBytes: d.TargetBytes, SourceExpire: d.SourceExpire, TargetExpire: d.TargetExpire,
+		})
+	}
+	return out
+}
+
+// verifyProgress turns the differ's report into an event.
+func verifyProgress(p differ.Progress, e estimates) event.MoveProgress {
+	out := event.MoveProgress{
+		Kind: "verify", PartitionsDone: p.UnitsDone, PartitionCount: len(p.Units),
+		Rows: p.Rows, Bytes: p.Bytes, RowsEstimate: e.total,
+		RowsPerSecond: p.RowsPerSecond, BytesPerSecond: p.BytesPerSecond,
+		Limit: p.Limit, LimitReason: p.Reason, Differences: p.Differences, Elapsed: p.Elapsed,
+		ETA:        eta(e.total, p.Rows, p.RowsPerSecond),
+		Partitions: make([]event.PartitionProgress, len(p.Units)),
+	}
+	for i, u := range p.Units {
+		out.Partitions[i] = event.PartitionProgress{Index: u.Unit, Rows: u.Rows, Bytes: u.Bytes, Active: u.Active, Done: u.Done}
+	}
+	return out
+}
+
+// repairer makes the target's row what the source's is. A misplaced row is left alone: a request
+// for its key goes to the partition that its hash selects, not to where it lies.
+type repairer struct {
+	ctx    context.Context
+	target *pegasus.Table
+
+	mu  sync.Mutex
+	err error
+}
+
+// repairLimit bounds the repair of one row.
+const repairLimit = time.Minute
+
+func (r *repairer) one(d differ.Difference) {
+	if r.failure() != nil || d.Kind == differ.Misplaced {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, repairLimit)
+	defer cancel()
+	var err error
+	if d.Source == nil {
+		err = r.target.Remove(ctx, d.Key)
+	} else {
+		deadline, _ := ctx.Deadline()
+		err = putAndWait(ctx, r.target, *d.Source, deadline)
+	}
+	if err != nil {
+		r.mu.Lock()
+		r.err = fmt.Errorf("repair a row of partition %d: %w", d.TargetPartition, err)
+		r.mu.Unlock()
+	}
+}
+
+func (r *repairer) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// putAndWait writes one row and waits for the acknowledgement. The row is copied: the write may
+// outlive the wait.
+func putAndWait(ctx context.Context, t *pegasus.Table, row pegasus.Row, deadline time.Time) error {
+	row.Key, row.Value = append([]byte(nil), row.Key...), append([]byte(nil), row.Value...)
+	written := make(chan error, 1)
+	t.Put(row, pegasus.PutOptions{Deadline: deadline}, func(err error) { written <- err })
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

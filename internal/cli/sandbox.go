@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+	"github.com/pegmigrate/pegmigrate/internal/sandbox"
+)
+
+func (e Env) sandboxCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:        "sandbox",
+		Usage:       "embedded clusters to try everything on; their data survives nothing",
+		Subcommands: []*ucli.Command{e.sandboxUp(), e.sandboxLoad(), e.sandboxDump(), e.sandboxFault()},
+	}
+}
+
+func dirFlag() ucli.Flag {
+	return &ucli.StringFlag{Name: "dir", Usage: "the sandbox's `DIR`", Required: true}
+}
+
+func clusterFlag() ucli.Flag {
+	return &ucli.StringFlag{Name: "cluster", Usage: "`NAME` of the cluster: a, b, …", Required: true}
+}
+
+func tableFlag() ucli.Flag {
+	return &ucli.StringFlag{Name: "table", Usage: "`NAME` of the table", Required: true}
+}
+
+func (e Env) sandboxUp() *ucli.Command {
+	return &ucli.Command{
+		Name:  "up",
+		Usage: "run clusters until signalled; DIR/sandbox.json appears when all is ready",
+		Flags: []ucli.Flag{
+			dirFlag(),
+			&ucli.IntFlag{Name: "clusters", Value: 2, Usage: "how many, named a, b, …"},
+			&ucli.IntFlag{Name: "metas", Value: 2, Usage: "meta servers per cluster"},
+			&ucli.IntFlag{Name: "replicas", Value: 3, Usage: "replica servers per cluster"},
+			&ucli.Float64Flag{Name: "time-factor", Value: 100, Usage: "divide the servers' real intervals by this"},
+			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "makes placements and scan context ids repeatable"},
+		},
+		Action: func(c *ucli.Context) error {
+			err := sandbox.Up(c.Context, sandbox.UpConfig{Dir: c.String("dir"), Clusters: c.Int("clusters"), Metas: c.Int("metas"),
+				Replicas: c.Int("replicas"), TimeFactor: c.Float64("time-factor"), Seed: c.Uint64("seed"), Log: e.Stderr})
+			return sandboxFailure(err)
+		},
+	}
+}
+
+func (e Env) sandboxLoad() *ucli.Command {
+	return &ucli.Command{
+		Name:  "load",
+		Usage: "create a table when it is absent and fill it",
+		Flags: []ucli.Flag{
+			dirFlag(), clusterFlag(), tableFlag(),
+			&ucli.IntFlag{Name: "partitions", Value: 8, Usage: "of a table that is absent"},
+			&ucli.IntFlag{Name: "rows", Required: true, Usage: "how many"},
+			&ucli.IntFlag{Name: "value-size", Value: 100, Usage: "bytes"},
+			&ucli.StringFlag{Name: "sort-keys", Value: "1", Usage: "rows per hash key, `N` or FROM-TO"},
+			&ucli.Float64Flag{Name: "ttl-share", Usage: "share of the rows that expire some day, 0 to 1"},
+			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "the same seed gives the same rows"},
+		},
+		Action: func(c *ucli.Context) error {
+			low, high, err := span(c.String("sort-keys"))
+			if err != nil {
+				return err
+			}
+			return sandboxFailure(sandbox.Remote{Dir: c.String("dir")}.Load(c.Context, sandbox.LoadRequest{
+				Cluster: c.String("cluster"), Table: c.String("table"), Partitions: int32(c.Int("partitions")),
+				LoadSpec: sandbox.LoadSpec{Rows: int64(c.Int("rows")), ValueSize: c.Int("value-size"), MinSortKeys: low, MaxSortKeys: high,
+					TTLShare: c.Float64("ttl-share"), Seed: c.Uint64("seed")},
+			}))
+		},
+	}
+}
+
+// span reads "N" or "FROM-TO".
+func span(text string) (low, high int, err error) {
+	from, to, ranged := strings.Cut(text, "-")
+	if !ranged {
+		to = from
+	}
+	low, err = strconv.Atoi(from)
+	if err == nil {
+		high, err = strconv.Atoi(to)
+	}
+	if err != nil {
+		return 0, 0, failf("PM1981", "write -sort-keys 5 or -sort-keys 1-50", "-sort-keys %q is neither a number nor a range", text)
+	}
+	return low, high, nil
+}
+
+func (e Env) sandboxDump() *ucli.Command {
+	return &ucli.Command{
+		Name:  "dump",
+		Usage: "print every live row as a line of JSON, sorted by raw key",
+		Flags: []ucli.Flag{dirFlag(), clusterFlag(), tableFlag()},
+		Action: func(c *ucli.Context) error {
+			return sandboxFailure(sandbox.Remote{Dir: c.String("dir")}.Dump(c.Context, c.String("cluster"), c.String("table"), e.Stdout))
+		},
+	}
+}
+
+func (e Env) sandboxFault() *ucli.Command {
+	kinds := make([]string, 0, len(sandbox.FaultKinds()))
+	for _, k := range sandbox.FaultKinds() {
+		kinds = append(kinds, string(k))
+	}
+	return &ucli.Command{
+		Name:        "fault",
+		Usage:       "inject a fault, list those that last, or end them",
+		Description: "Kinds: " + strings.Join(kinds, ", ") + "\n" + exitHelp,
+		Flags: []ucli.Flag{
+			dirFlag(), clusterFlag(),
+			&ucli.StringFlag{Name: "kind", Usage: "what happens; without it the lasting faults are listed"},
+			&ucli.BoolFlag{Name: "clear", Usage: "end all faults of the cluster, or the one named by -id, and start dead servers again"},
+			&ucli.IntFlag{Name: "id", Usage: "number of a lasting fault, for -clear"},
+			&ucli.StringFlag{Name: "rpc", Usage: "calls of this `RPC` only (put, get_scanner, create_app, …); default every data request"},
+			&ucli.Float64Flag{Name: "share", Usage: "share of the calls, 0 to 1; 0 means all"},
+			&ucli.StringFlag{Name: "code", Usage: "error `CODE` of kind fail", Value: string(idl.ErrBusy)},
+			&ucli.BoolFlag{Name: "after", Usage: "after the call was executed instead of before"},
+			&ucli.IntFlag{Name: "times", Usage: "end after so many hits"},
+			&ucli.DurationFlag{Name: "delay", Usage: "of kinds delay and bounce-replica"},
+			&ucli.DurationFlag{Name: "every", Usage: "repeat faults of servers and partitions"},
+			&ucli.IntFlag{Name: "server", Usage: "index of the server; without it another one each time"},
+			&ucli.StringFlag{Name: "table", Usage: "this table only"},
+			&ucli.IntFlag{Name: "partition", Usage: "this partition only"},
+		},
+		Action: func(c *ucli.Context) error {
+			remote, cluster := sandbox.Remote{Dir: c.String("dir")}, c.String("cluster")
+			switch {
+			case c.Bool("clear"):
+				return sandboxFailure(remote.Clear(c.Context, cluster, c.Int("id")))
+			case c.String("kind") == "":
+				return sandboxFailure(remote.Faults(c.Context, cluster, e.Stdout))
+			}
+			return sandboxFailure(remote.Inject(c.Context, cluster, faultOf(c), e.Stdout))
+		},
+	}
+}
+
+func faultOf(c *ucli.Context) sandbox.Fault {
+	f := sandbox.Fault{
+		Kind: sandbox.FaultKind(c.String("kind")), RPC: c.String("rpc"), Share: c.Float64("share"),
+		Code: idl.ErrorCode(c.String("code")), After: c.Bool("after"), Times: c.Int("times"),
+		Delay: c.Duration("delay"), Every: c.Duration("every"), Table: c.String("table"),
+	}
+	if c.IsSet("server") {
+		f.Server = new(c.Int("server"))
+	}
+	if c.IsSet("partition") {
+		f.Partition = new(c.Int("partition"))
+	}
+	return f
+}
+
+func sandboxFailure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failf("PM1980", "see `pegmigrate sandbox -h`", "%s", strings.TrimPrefix(fmt.Sprint(err), "sandbox: "))
+}
