@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -23,19 +24,28 @@ func about(d time.Duration) string {
 	if d < time.Second {
 		return "under a second"
 	}
-	return "about " + plan.Duration(d.Round(time.Second))
+	return "about " + rounded(d)
 }
 
-// estimate writes a prediction with its band: "about 2 min 0 s (50 s to 6 min 0 s)".
+// rounded writes a duration without a second unit that is zero: "2 h", not "2 h 0 min".
+func rounded(d time.Duration) string {
+	s := plan.Duration(d.Round(time.Second))
+	for _, zero := range []string{" 0 s", " 0 min", " 0 h"} {
+		s = strings.TrimSuffix(s, zero)
+	}
+	return s
+}
+
+// estimate writes a prediction with its band: "about 2 min (50 s to 6 min)".
 func estimate(e plan.Estimate) string {
 	s := about(e.Duration)
 	switch {
 	case e.High < time.Second || e.High == e.Duration && e.Low == e.Duration:
 		return s
 	case e.Low < time.Second:
-		return s + " (up to " + plan.Duration(e.High.Round(time.Second)) + ")"
+		return s + " (up to " + rounded(e.High) + ")"
 	}
-	return s + " (" + plan.Duration(e.Low.Round(time.Second)) + " to " + plan.Duration(e.High.Round(time.Second)) + ")"
+	return s + " (" + rounded(e.Low) + " to " + rounded(e.High) + ")"
 }
 
 // rate writes something per second without promising more digits than there are.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vbauerster/mpb/v8"
 
@@ -9,11 +10,11 @@ import (
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
-// maxBars bounds how many partitions have a bar of their own; boardRows is what the board needs
+// maxBars bounds how many partitions have a bar of their own; boardRows is what the board may need
 // besides them, with a line that the terminal keeps for the cursor.
 const (
 	maxBars   = 8
-	boardRows = 6
+	boardRows = 9
 )
 
 // board is what the live display shows now.
@@ -35,6 +36,9 @@ func (b *board) take(e event.Event) {
 	switch e := e.(type) {
 	case event.RunStarted:
 		b.title, b.of, b.done = clean(e.Command)+" "+clean(e.Migration), len(e.Steps), 0
+		if e.Command == "rollback" {
+			b.of = 0 // it undoes what was begun, not every step
+		}
 		b.rest()
 	case event.StepStarted:
 		b.rest()
@@ -87,8 +91,8 @@ func (b *board) head() string {
 		return b.undo
 	case b.move != nil:
 		return clean(b.move.Step)
-	case b.title == "":
-		return ""
+	case b.of == 0:
+		return b.title
 	}
 	return fmt.Sprintf("%s  %d of %d steps done", b.title, b.done, b.of)
 }
@@ -112,25 +116,40 @@ func (b *board) bars(width, room int) []string {
 }
 
 func (b *board) partition(p event.PartitionProgress, width int) string {
-	const label, text = 10, 34 // "  p12345  " and "812 M of about 812 M rows"
-	head := pad(fmt.Sprintf("  p%d", p.Index), label)
-	rows := plan.Rows(p.Rows) + " rows"
-	if p.Estimate > 0 {
-		rows = plan.Rows(p.Rows) + " of about " + plan.Rows(p.Estimate) + " rows"
+	return b.row(fmt.Sprintf("p%d", p.Index), p.Rows, p.Estimate, width)
+}
+
+// row is a name, a bar when there is an estimate to measure by, and the rows.
+func (b *board) row(name string, n, estimate uint64, width int) string {
+	const label, text = 10, 34 // "  p12345  " and "  812 M of about 812 M rows"
+	head := pad("  "+name, label)
+	rows := plan.Rows(n) + " rows"
+	if estimate > 0 {
+		rows = plan.Rows(n) + " of about " + plan.Rows(estimate) + " rows"
 	}
 	room := min(width-label-text, 60)
-	if room < 10 || p.Estimate == 0 {
+	if room < 10 || estimate == 0 {
 		return cut(head+rows, width)
 	}
-	return head + b.fill(room, p.Rows, p.Estimate) + "  " + cut(rows, text-2)
+	return head + b.fill(room, n, estimate) + "  " + cut(rows, text-2)
 }
 
 // totals says how far and how fast, and what holds it down.
 func (b *board) totals(width int) []string {
 	p := *b.move
+	far := []string{partitionsPart(p)}
+	if share := percent(p.Rows, p.RowsEstimate); share != "" {
+		far = append(far, share)
+	}
+	far = append(far, plan.Bytes(p.Bytes), timePart(p))
+	fast := speedPart(p)
+	if p.InFlight > 0 {
+		fast += fmt.Sprintf(", %d in flight", p.InFlight)
+	}
 	lines := []string{
-		cut("  "+partitionsPart(p)+"  "+rowsPart(p)+"  "+plan.Bytes(p.Bytes), width),
-		cut(fmt.Sprintf("  %s  %d in flight  %s", speedPart(p), p.InFlight, timePart(p)), width),
+		b.row("all", p.Rows, p.RowsEstimate, width),
+		cut("  "+strings.Join(far, ", "), width),
+		cut("  "+fast, width),
 	}
 	if p.Differences > 0 {
 		lines = append(lines, b.style.loud(cut(fmt.Sprintf("  %d differences so far", p.Differences), width)))

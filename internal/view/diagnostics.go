@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/mattn/go-runewidth"
 
 	"github.com/pegmigrate/pegmigrate/schema"
 )
@@ -66,6 +68,9 @@ func (p *page) snippet(src []byte, r hcl.Range) {
 			to = from + n
 		}
 		marked := [2]int{max(start, from) - from, min(max(end, start+1), to) - from}
+		if i > 0 { // not below the indentation
+			marked[0] = len(src[from:to]) - len(bytes.TrimLeft(src[from:to], " \t"))
+		}
 		p.source(fmt.Sprintf("  %*d | ", number, r.Start.Line+i), string(src[from:to]), marked)
 		from = to + 1
 		if from > len(src) || from >= end {
@@ -103,12 +108,13 @@ func expand(s string) string {
 
 // tail keeps the last columns of s.
 func tail(s string, width int) string {
-	if visible(s) <= width {
-		return s
+	used, from := 0, len(s)
+	for from > 0 {
+		r, n := utf8.DecodeLastRuneInString(s[:from])
+		if used += runewidth.RuneWidth(r); used > width-1 {
+			return "…" + s[from:]
+		}
+		from -= n
 	}
-	runes := []rune(s)
-	for len(runes) > 0 && visible(string(runes))+1 > width {
-		runes = runes[1:]
-	}
-	return "…" + string(runes)
+	return s
 }

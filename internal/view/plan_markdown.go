@@ -21,8 +21,10 @@ func PlanMarkdown(w io.Writer, p *plan.Plan) error {
 	row("source", endpoint(p, p.Source, "source"))
 	row("target", endpoint(p, p.Target, "target"))
 	row("method", methodLine(p))
-	row("clients", p.Clients)
-	row("return", p.Return)
+	if len(p.Steps) > 0 {
+		row("clients", p.Clients)
+		row("return", p.Return)
+	}
 	markdownChecks(&b, p)
 	markdownSteps(&b, p)
 	fmt.Fprintf(&b, "\nplan `%s`, %s, config `%s`, nothing was changed", short(p.ID),

@@ -112,7 +112,10 @@ func layoutSteps(page *page, p *plan.Plan) stepLayout {
 func (l stepLayout) step(page *page, p *plan.Plan, i int, s plan.Step, status string) {
 	text := wrap(clean(s.Why), max(l.text, minWidth/3))
 	notes := stepNotes(s)
-	if status == "next" {
+	switch status {
+	case "done": // what it costs and waits for is behind us
+		notes = undoNote(s)
+	case "next":
 		notes = append(notes, progressNote(p, s)...)
 	}
 	var beside []string
@@ -182,13 +185,18 @@ func stepNotes(s plan.Step) []string {
 	if s.Gate != "" {
 		notes = append(notes, "pegmigrate apply -approve "+clean(s.Gate))
 	}
-	if s.Undo != nil {
-		notes = append(notes, "undo: "+undoText(s.Undo))
-	}
+	notes = append(notes, undoNote(s)...)
 	if s.Final {
 		notes = append(notes, "point of no return")
 	}
 	return notes
+}
+
+func undoNote(s plan.Step) []string {
+	if s.Undo == nil {
+		return nil
+	}
+	return []string{"undo: " + undoText(s.Undo)}
 }
 
 func progressNote(p *plan.Plan, s plan.Step) []string {

@@ -37,8 +37,10 @@ func planHeader(page *page, p *plan.Plan) {
 	}
 	head(label, endpoint(p, p.Source, "source")+"  ->  "+endpoint(p, p.Target, "target"))
 	head("method", methodLine(p))
-	head("clients", clean(p.Clients))
-	head("return", clean(p.Return))
+	if len(p.Steps) > 0 {
+		head("clients", clean(p.Clients))
+		head("return", clean(p.Return))
+	}
 }
 
 // endpoint describes one side: what is there, or what will be.

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -47,7 +48,7 @@ func speedPart(p event.MoveProgress) string {
 func timePart(p event.MoveProgress) string {
 	s := took(p.Elapsed) + " so far"
 	if p.ETA > 0 {
-		s += ", eta " + plan.Duration(p.ETA)
+		s += ", eta " + rounded(p.ETA)
 	}
 	return s
 }
@@ -67,9 +68,14 @@ func limitPart(p event.MoveProgress) string {
 
 // waitingLine tells why nothing moves.
 func waitingLine(w event.Waiting) string {
-	s := clean(w.Step) + ": waiting " + took(w.Elapsed)
-	if w.Limit > 0 {
-		s += " of at most " + plan.Duration(w.Limit)
+	s := clean(w.Step) + ": waiting"
+	switch {
+	case w.Elapsed < time.Second && w.Limit > 0:
+		s += " for at most " + rounded(w.Limit)
+	case w.Limit > 0:
+		s += " " + took(w.Elapsed) + " of at most " + rounded(w.Limit)
+	case w.Elapsed >= time.Second:
+		s += " " + took(w.Elapsed)
 	}
 	if w.Reason != "" {
 		s += ": " + clean(w.Reason)

@@ -80,7 +80,7 @@ func documentStep(s state.Step) []string {
 		blob *state.Blob
 	}{{"prior", s.Prior}, {"cursor", s.Cursor}, {"proof", s.Proof}} {
 		if b.blob != nil {
-			kept = append(kept, fmt.Sprintf("%s %s (%s)", b.what, clean(b.blob.Kind), plural(len(b.blob.Data), "byte")))
+			kept = append(kept, fmt.Sprintf("%s (%s, %s)", b.what, clean(b.blob.Kind), plural(len(b.blob.Data), "byte")))
 		}
 	}
 	if len(kept) > 0 {

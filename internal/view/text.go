@@ -73,9 +73,10 @@ func cut(s string, width int) string {
 }
 
 // wrap breaks text at spaces into lines of at most width columns; a longer word gets a line of
-// its own. Width 0 and below means no limit. The result has at least one line.
+// its own, and a number stays with its unit. Width 0 and below means no limit. The result has at
+// least one line.
 func wrap(text string, width int) []string {
-	words := strings.Fields(text)
+	words := glue(strings.Fields(text))
 	if len(words) == 0 {
 		return []string{""}
 	}
@@ -90,6 +91,30 @@ func wrap(text string, width int) []string {
 		used += 1 + n
 	}
 	return lines
+}
+
+// glue joins "812" and "M", "17" and "min)": a number that ends a line is read without its unit.
+func glue(words []string) []string {
+	glued := words[:0:0]
+	for _, word := range words {
+		last := len(glued) - 1
+		if last >= 0 && endsInDigit(glued[last]) && isUnit(strings.TrimRight(word, ",;:)")) {
+			glued[last] += " " + word
+			continue
+		}
+		glued = append(glued, word)
+	}
+	return glued
+}
+
+func endsInDigit(s string) bool { return s[len(s)-1] >= '0' && s[len(s)-1] <= '9' }
+
+func isUnit(s string) bool {
+	switch s {
+	case "ms", "s", "min", "h", "days", "k", "M", "G", "B", "KiB", "MiB", "GiB", "TiB", "PiB", "%":
+		return true
+	}
+	return false
 }
 
 // lowerFirst gives a sentence of somebody else our voice: a lower-case start, unless the first
