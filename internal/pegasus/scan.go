@@ -72,7 +72,7 @@ type Scan struct {
 	home    chan *pageBuf
 	closed  atomic.Bool
 
-	context   int64 // live on sent, when held
+	contextID int64 // live on sent, when held
 	held      bool
 	after     []byte // the last key delivered; own copy
 	batch     int32
@@ -191,7 +191,7 @@ func (s *Scan) request(ctx context.Context) error {
 	if s.opening {
 		s.call.RPC, s.call.Req = s.t.rpcs.getScanner, s.openRequest()
 	} else {
-		s.next.ContextID = s.context
+		s.next.ContextID = s.contextID
 		s.call.RPC, s.call.Req = s.t.rpcs.scan, &s.next
 	}
 	s.held = false // a context is used up by the request that names it
@@ -262,7 +262,7 @@ func (s *Scan) Close() {
 // drop gives the held context up.
 func (s *Scan) drop() {
 	s.held = false
-	s.clear(s.context)
+	s.clear(s.contextID)
 }
 
 // clear tells the server to forget a context; there is never an answer.

@@ -84,7 +84,7 @@ func (s *Scan) keepContext(ctx context.Context, resp *idl.ScanResponse) (last bo
 	case resp.ContextID == idl.ScanDone:
 		return true, nil
 	case resp.ContextID != 0:
-		s.context, s.held, s.vague = resp.ContextID, true, 0
+		s.contextID, s.held, s.vague = resp.ContextID, true, 0
 		return false, nil
 	case s.opening && len(resp.Kvs) == 0:
 		s.vague++
