@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,11 +115,17 @@ func (e Env) openCluster(ctx context.Context, label string, metas []string, at s
 	f := &failure{Code: plan.CodeClusterSilent, Place: at, Text: fmt.Sprintf("cluster %q cannot be reached: %v", label, err),
 		Hint: "check meta_servers and that the cluster is up"}
 	var noLeader *pegasus.NoLeaderError
-	if errors.As(err, &noLeader) && noLeader.Answered() {
+	if errors.As(err, &noLeader) && answered(noLeader) {
 		f.Code = plan.CodeNoLeader
 		f.Hint = "the addresses answer but the leader cannot be reached: list every meta server of the cluster"
 	}
 	return nil, f
+}
+
+// answered says whether any address behaved like a meta server: then the list is incomplete rather
+// than wrong.
+func answered(e *pegasus.NoLeaderError) bool {
+	return slices.ContainsFunc(e.Answers, func(a pegasus.MetaAnswer) bool { return a.Err == nil })
 }
 
 func place(c *schema.Cluster) string {
