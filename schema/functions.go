@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -39,7 +40,7 @@ func functions(dir string, environ []string) map[string]function.Function {
 		"setunion": stdlib.SetUnionFunc, "slice": stdlib.SliceFunc, "sort": stdlib.SortFunc,
 		"values": stdlib.ValuesFunc, "zipmap": stdlib.ZipmapFunc,
 
-		"csvdecode": stdlib.CSVDecodeFunc, "jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc,
+		"csvdecode": stdlib.CSVDecodeFunc, "jsondecode": jsonOnly(stdlib.JSONDecodeFunc), "jsonencode": stdlib.JSONEncodeFunc,
 
 		"can": tryfunc.CanFunc, "try": tryfunc.TryFunc,
 		"tobool": stdlib.MakeToFunc(cty.Bool), "tonumber": stdlib.MakeToFunc(cty.Number),
@@ -87,12 +88,35 @@ var widePattern = regexp.MustCompile(`%[^a-zA-Z]*[0-9]{4}`)
 // narrow refuses widths of four digits and more: format("%999999999d", 1) is a short expression
 // for a gigabyte.
 func narrow(f function.Function) function.Function {
+	return guarded(f, func(s string) error {
+		if widePattern.MatchString(s) {
+			return function.NewArgErrorf(0, "a width or precision of more than three digits")
+		}
+		return nil
+	})
+}
+
+// jsonOnly checks with encoding/json first, which bounds the nesting: the decoder behind recurses
+// without a bound.
+func jsonOnly(f function.Function) function.Function {
+	return guarded(f, func(s string) error {
+		if !json.Valid([]byte(s)) {
+			return function.NewArgErrorf(0, "not JSON, or nested too deep")
+		}
+		return nil
+	})
+}
+
+// guarded puts a check of the first argument, when it is a text, in front of a function.
+func guarded(f function.Function, check func(string) error) function.Function {
 	return function.New(&function.Spec{
 		Params:   f.Params(),
 		VarParam: f.VarParam(),
 		Type: func(args []cty.Value) (cty.Type, error) {
-			if s := args[0]; s.IsKnown() && !s.IsNull() && s.Type() == cty.String && widePattern.MatchString(s.AsString()) {
-				return cty.NilType, function.NewArgErrorf(0, "a width or precision of more than three digits")
+			if s := args[0]; s.IsKnown() && !s.IsNull() && s.Type() == cty.String {
+				if err := check(s.AsString()); err != nil {
+					return cty.NilType, err
+				}
 			}
 			return f.ReturnTypeForValues(args)
 		},

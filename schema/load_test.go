@@ -192,3 +192,27 @@ func TestFileFunctionReadsBesideTheConfiguration(t *testing.T) {
 	bad, diags := Load(write(t, map[string]string{"a.hcl": "locals {\n a = file(\"a.bin\")\n}\n", "a.bin": "\xff"}), Vars{})
 	wantCodes(t, bad, diags, CodeExpression)
 }
+
+// TestDeepInputEndsInADiagnostic: running out of stack cannot be recovered, so the depth is
+// bounded before anything recurses.
+func TestDeepInputEndsInADiagnostic(t *testing.T) {
+	const n = 60000
+	for name, expr := range map[string]string{
+		"parens": strings.Repeat("(", n), "brackets": strings.Repeat("[", n), "objects": strings.Repeat("{a=", n),
+		"templates": strings.Repeat("\"${", n), "not": strings.Repeat("!", n) + "true", "minus": strings.Repeat("-", n) + "1",
+		"sum": strings.Repeat("1+", n) + "1", "sum over lines": "(" + strings.Repeat("1+\n", n) + "1)",
+		"conditional": "(" + strings.Repeat("true?\n1:", n/2) + "1)", "calls between": "(" + strings.Repeat("f(1,2)+\n", n/4) + "1)",
+		"attributes": "a" + strings.Repeat(".a", n), "indices": "a" + strings.Repeat("[0]", n), "splats": "a" + strings.Repeat("[*]", n),
+		"blocks": "1\n" + strings.Repeat("a {\n", n), "for": strings.Repeat("[for x in ", n/4), "calls": strings.Repeat("f(", n),
+		"heredoc": "<<A\n" + strings.Repeat("${", n), "directives": "\"" + strings.Repeat("%{if true}", n/4),
+		"compare": "(" + strings.Repeat("1<\n", n) + "1)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, diags := loadText("locals {\n  a = " + expr + "\n}\n")
+			if !diags.HasErrors() {
+				t.Error("accepted")
+			}
+			checkExtras(t, diags)
+		})
+	}
+}

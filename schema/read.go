@@ -18,6 +18,8 @@ import (
 const (
 	maxFileSize = 1 << 20
 	maxNesting  = 100
+	// maxOperators bounds the operators of one expression at one level of brackets.
+	maxOperators = 1000
 )
 
 // varFileSuffix marks variable files, which are not part of a folder's configuration.
@@ -97,7 +99,7 @@ func (l *loader) parseFile(path string) *hclsyntax.Body {
 // parse parses a file's text; nil when it is not HCL.
 func (l *loader) parse(src []byte, name string) *hclsyntax.Body {
 	l.files[name] = &hcl.File{Bytes: src}
-	if !l.bounded(src, name) {
+	if !l.bounded(src, name, true) {
 		return nil
 	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
@@ -130,44 +132,72 @@ func syntaxHint(d *hcl.Diagnostic) string {
 	return ""
 }
 
-// bounded looks at the tokens before the parser sees them: the parser and the evaluator recurse
-// once per bracket or operator and the stack of a Go program cannot be recovered.
-func (l *loader) bounded(src []byte, name string) bool {
+// bounded looks at the tokens before the parser sees them: parser and evaluator recurse once per
+// bracket and operator, and a Go program cannot recover from running out of stack. body tells a file,
+// where a new line ends an expression, from a lone expression.
+func (l *loader) bounded(src []byte, name string, body bool) bool {
 	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos) // the parser reports what is wrong
-	depth, unary := 0, 0
+	open := []level{{braces: body}}
 	for _, t := range tokens {
-		switch t.Type {
-		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenOQuote,
-			hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
-			depth++
-		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCQuote,
-			hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateSeqEnd:
-			depth = max(0, depth-1)
-		case hclsyntax.TokenNumberLit:
-			if hugeNumber(t.Bytes) {
-				l.errorf(CodeTooLarge, t.Range, "", "number too large")
-				return false
+		top := &open[len(open)-1]
+		switch {
+		case t.Type == hclsyntax.TokenNumberLit && hugeNumber(t.Bytes):
+			l.errorf(CodeTooLarge, t.Range, "", "number too large")
+			return false
+		case opens(t.Type):
+			if recursive(t.Type) {
+				top.operators++
 			}
+			open = append(open, level{braces: t.Type == hclsyntax.TokenOBrace})
+		case closes(t.Type) && len(open) > 1:
+			open = open[:len(open)-1]
+		case recursive(t.Type):
+			top.operators++
+		case t.Type == hclsyntax.TokenComma, t.Type == hclsyntax.TokenNewline && top.braces:
+			top.operators = 0
 		}
-		if recursive(t.Type) {
-			unary++
-		} else if t.Type == hclsyntax.TokenNewline || t.Type == hclsyntax.TokenComma {
-			unary = 0
-		}
-		if depth > maxNesting || unary > 10*maxNesting {
-			l.errorf(CodeTooLarge, t.Range, "name parts of it with locals", "nested deeper than %d levels", maxNesting)
+		if len(open) > maxNesting || open[len(open)-1].operators > maxOperators {
+			l.errorf(CodeTooLarge, t.Range, "name parts of it with locals",
+				"nested deeper than %d levels, or more than %d operators in one expression", maxNesting, maxOperators)
 			return false
 		}
 	}
 	return true
 }
 
-// recursive tokens nest an expression without a bracket.
+// level is one open bracket: how many operators the expression directly inside has so far, and
+// whether a new line ends it.
+type level struct {
+	operators int
+	braces    bool
+}
+
+func opens(t hclsyntax.TokenType) bool {
+	switch t {
+	case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenOQuote,
+		hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
+		return true
+	}
+	return false
+}
+
+func closes(t hclsyntax.TokenType) bool {
+	switch t {
+	case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCQuote,
+		hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateSeqEnd:
+		return true
+	}
+	return false
+}
+
+// recursive tokens nest an expression beside one another: operators, the brackets of a chain of
+// indices or splats, calls, and the directives of a template.
 func recursive(t hclsyntax.TokenType) bool {
 	switch t {
-	case hclsyntax.TokenBang, hclsyntax.TokenMinus, hclsyntax.TokenQuestion, hclsyntax.TokenPlus,
+	case hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenTemplateControl, hclsyntax.TokenBang, hclsyntax.TokenMinus, hclsyntax.TokenQuestion, hclsyntax.TokenPlus,
 		hclsyntax.TokenStar, hclsyntax.TokenSlash, hclsyntax.TokenPercent, hclsyntax.TokenAnd,
-		hclsyntax.TokenOr, hclsyntax.TokenEqualOp, hclsyntax.TokenNotEqual, hclsyntax.TokenDot:
+		hclsyntax.TokenOr, hclsyntax.TokenEqualOp, hclsyntax.TokenNotEqual, hclsyntax.TokenDot,
+		hclsyntax.TokenGreaterThan, hclsyntax.TokenGreaterThanEq, hclsyntax.TokenLessThan, hclsyntax.TokenLessThanEq:
 		return true
 	}
 	return false

@@ -35,6 +35,7 @@ func TestVariableSources(t *testing.T) {
 		"not an expression":       {decl: `type = number`, vars: flags("7 +"), codes: []Code{CodeVariableValue}},
 		"no references":           {decl: `type = number`, vars: flags("var.t"), codes: []Code{CodeVariableValue}},
 		"deep":                    {decl: `type = number`, vars: flags(strings.Repeat("(", 100000)), codes: []Code{CodeVariableValue}},
+		"deep over lines":         {decl: `type = number`, vars: flags(strings.Repeat("1+\n", 50000) + "1"), codes: []Code{CodeVariableValue}},
 		"wrong type in file":      {decl: `type = number`, file: `t = ["x"]`, codes: []Code{CodeVariableValue}},
 		"reference in file":       {decl: `type = number`, file: `t = var.t`, codes: []Code{CodeReference}},
 		"block in file":           {decl: `default = "d"`, file: "t \"x\" {\n}", codes: []Code{CodeVarFile}},
@@ -104,7 +105,7 @@ func TestHostileExpressions(t *testing.T) {
 		`parseint("zz", 99)`, `regex("(", "x")`, `setproduct()`, `try()`, `can()`, `zipmap(["a"], [])`, `max()`, `min([]...)`,
 		`tolist({})`, `toset(null)`, `"${null}"`, `1 / 0`, `0 / 0`, `1 % 0`, `-null`, `!null`, `null ? 1 : 2`, `true ? 1 : []`,
 		`[for x in null : x]`, `{for x in [1, 1] : x => x}`, `csvdecode("a,a\n1,2")`, `jsondecode("[1,2")`, `format("%999999999d", 1)`, `formatlist("%-9999s", ["x"])`, `format("%.9999f", 1)`,
-		`format("%[1]99999d", 1)`, `format(null)`, `format()`,
+		`format("%[1]99999d", 1)`, `jsondecode(join("", [for i in range(1000) : "[[[[[[[[[[[[[[[[[[[["]))`, `format(null)`, `format()`,
 		`file("/")`, `file("\u0000")`, `env("")`, `flatten([[[[]]]])`, `coalesce()`, `lookup({}, "a")`, `index([], 1)`, `sum`,
 		`local`, `var`, `local.x`, `self`, `each.key`, `(1 / 0) * 0`, `(1 / 0) - (1 / 0)`, `floor(1 / 0)`, `abs(-1 / 0)`,
 	} {

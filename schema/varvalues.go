@@ -124,7 +124,7 @@ func (v *variable) read(text string) (cty.Value, error) {
 	}
 	var probe loader
 	probe.files = map[string]*hcl.File{}
-	if len(text) > maxFileSize || !probe.bounded([]byte(text), v.name) {
+	if len(text) > maxFileSize || !probe.bounded([]byte(text), v.name, false) {
 		return failed(), errTooLarge
 	}
 	expr, diags := hclsyntax.ParseExpression([]byte(text), v.name, hcl.InitialPos)
