@@ -75,6 +75,7 @@ func (o *op) dispatch(ctx context.Context) {
 		return
 	}
 	o.addr = r.addr
+	o.resp.Server = r.addr // the reply will say the same, and then needs no string of its own
 	o.call.Deadline = o.opts.Deadline
 	r.conn.StartContext(ctx, &o.call)
 }
