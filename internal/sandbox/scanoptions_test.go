@@ -29,12 +29,20 @@ func TestScanOptions(t *testing.T) {
 		want   string
 		id     int64
 	}{
-		"everything":          {func(*idl.GetScannerRequest) {}, "[aa1 aa13 aa2 ab1 ab13 ab2 bb1 bb13 bb2]", -1},
-		"hash prefix":         {func(r *idl.GetScannerRequest) { r.HashKeyFilterType, r.HashKeyFilterPattern = idl.FilterPrefix, []byte("a") }, "[aa1 aa13 aa2 ab1 ab13 ab2]", -1},
-		"hash anywhere":       {func(r *idl.GetScannerRequest) { r.HashKeyFilterType, r.HashKeyFilterPattern = idl.FilterAnywhere, []byte("b") }, "[ab1 ab13 ab2 bb1 bb13 bb2]", -1},
-		"sort postfix":        {func(r *idl.GetScannerRequest) { r.SortKeyFilterType, r.SortKeyFilterPattern = idl.FilterPostfix, []byte("3") }, "[aa13 ab13 bb13]", -1},
-		"range, start only":   {func(r *idl.GetScannerRequest) { r.StartKey, r.StopKey = key("aa", "13"), key("ab", "1") }, "[aa13 aa2]", -1},
-		"range, stop only":    {func(r *idl.GetScannerRequest) { r.StartKey, r.StopKey, r.StartInclusive, r.StopInclusive = key("aa", "13"), key("ab", "1"), false, true }, "[aa2 ab1]", -1},
+		"everything": {func(*idl.GetScannerRequest) {}, "[aa1 aa13 aa2 ab1 ab13 ab2 bb1 bb13 bb2]", -1},
+		"hash prefix": {func(r *idl.GetScannerRequest) {
+			r.HashKeyFilterType, r.HashKeyFilterPattern = idl.FilterPrefix, []byte("a")
+		}, "[aa1 aa13 aa2 ab1 ab13 ab2]", -1},
+		"hash anywhere": {func(r *idl.GetScannerRequest) {
+			r.HashKeyFilterType, r.HashKeyFilterPattern = idl.FilterAnywhere, []byte("b")
+		}, "[ab1 ab13 ab2 bb1 bb13 bb2]", -1},
+		"sort postfix": {func(r *idl.GetScannerRequest) {
+			r.SortKeyFilterType, r.SortKeyFilterPattern = idl.FilterPostfix, []byte("3")
+		}, "[aa13 ab13 bb13]", -1},
+		"range, start only": {func(r *idl.GetScannerRequest) { r.StartKey, r.StopKey = key("aa", "13"), key("ab", "1") }, "[aa13 aa2]", -1},
+		"range, stop only": {func(r *idl.GetScannerRequest) {
+			r.StartKey, r.StopKey, r.StartInclusive, r.StopInclusive = key("aa", "13"), key("ab", "1"), false, true
+		}, "[aa2 ab1]", -1},
 		"after the last key":  {func(r *idl.GetScannerRequest) { r.StartKey, r.StartInclusive = key("bb", "2"), false }, "[]", -1},
 		"range without rows":  {func(r *idl.GetScannerRequest) { r.StartKey, r.StopKey = key("zzz", ""), key("zzz", "\x01") }, "[]", -1},
 		"range without keys":  {func(r *idl.GetScannerRequest) { r.StartKey, r.StopKey = key("b", ""), key("a", "") }, "[]", 0},
