@@ -38,6 +38,10 @@ func foreign() map[string]*regexp.Regexp {
 }
 
 func TestCommittedFilesNameNothingOfThisMachine(t *testing.T) {
+	a := allow(map[string]string{
+		"internal/sandbox/flags.jsonl": "the defaults of a real server's flags, one of which is a path of its packagers",
+	})
+	defer a.done(t)
 	rules := foreign()
 	for _, path := range committed(t) {
 		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(path)))
@@ -51,7 +55,7 @@ func TestCommittedFilesNameNothingOfThisMachine(t *testing.T) {
 			continue // binary
 		}
 		for what, rule := range rules {
-			if at := rule.FindIndex(text); at != nil {
+			if at := rule.FindIndex(text); at != nil && !a.has(path) {
 				n := 1 + bytes.Count(text[:at[0]], []byte("\n"))
 				t.Errorf("%s:%d: %s: %q", path, n, what, text[at[0]:at[1]])
 			}
