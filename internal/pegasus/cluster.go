@@ -17,6 +17,7 @@ type Cluster struct {
 	http  *http.Client
 	retry *retrier
 	done  chan struct{} // closed by Close
+	seek  chan struct{} // capacity 1: held by who looks for the leader
 	wg    sync.WaitGroup
 
 	mu     sync.Mutex
@@ -40,6 +41,7 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 		cfg:    cfg.withDefaults(),
 		retry:  newRetrier(),
 		done:   make(chan struct{}),
+		seek:   make(chan struct{}, 1),
 		metas:  make(map[string]*wire.MetaConn),
 		broken: make(map[string]string),
 		nodes:  make(map[string]*wire.ReplicaConn),

@@ -24,9 +24,10 @@ const (
 	// minPause and maxPause bound the back-off between repetitions of a request.
 	minPause = 10 * time.Millisecond
 	maxPause = time.Second
-	// refreshGap is the shortest time between two requests for the partition
-	// configuration of one table.
-	refreshGap = 20 * time.Millisecond
+	// minRefresh and maxRefresh bound the time between two requests for the partition
+	// configuration of one table; it doubles while the answers bring nothing new.
+	minRefresh = 20 * time.Millisecond
+	maxRefresh = time.Second
 )
 
 // Config says how to reach a cluster.

@@ -3,6 +3,7 @@ package pegasus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"syscall"
 	"time"
@@ -110,8 +111,17 @@ func (c *Cluster) askAll(ctx context.Context, except string) (leader *wire.MetaC
 }
 
 // findLeader asks until a meta leads, ctx ends, or, with rounds above 0, all answers
-// were final in that many rounds in a row.
+// were final in that many rounds in a row. Only one caller at a time asks.
 func (c *Cluster) findLeader(ctx context.Context, rounds int) (*wire.MetaConn, error) {
+	select {
+	case c.seek <- struct{}{}:
+		defer func() { <-c.seek }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("look for the meta leader of cluster %q: %w", c.cfg.Name, context.Cause(ctx))
+	}
+	if m := c.currentLeader(); m != nil {
+		return m, nil // somebody else has just found it
+	}
 	final := 0
 	for n := 0; ; n++ {
 		leader, answers := c.askAll(ctx, "")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 )
@@ -77,8 +79,8 @@ func (t *Table) install(cfg *TableConfig) error {
 	return nil
 }
 
-// refreshSoon refreshes in the background, once for all who ask meanwhile and at most
-// once per refreshGap.
+// refreshSoon refreshes in the background, once for all who ask meanwhile. A table
+// behind a fence has thousands of rows that ask; the meta must not notice much.
 func (t *Table) refreshSoon() {
 	if !t.refreshing.CompareAndSwap(false, true) {
 		return
@@ -89,9 +91,19 @@ func (t *Table) refreshSoon() {
 		return
 	}
 	t.c.wg.Go(func() {
+		before := t.routes.Load()
+		if time.Since(t.refreshed) > 2*maxRefresh {
+			t.refreshGap = minRefresh
+		}
 		// Errors show in the requests that wait for a route: nothing else is lost.
 		_ = t.Refresh(context.Background())
-		t.c.rest(context.Background(), refreshGap)
+		if slices.Equal(*before, *t.routes.Load()) {
+			t.refreshGap = min(2*max(t.refreshGap, minRefresh), maxRefresh)
+		} else {
+			t.refreshGap = minRefresh
+		}
+		t.c.rest(context.Background(), t.refreshGap)
+		t.refreshed = time.Now()
 		t.refreshing.Store(false)
 	})
 }

@@ -452,3 +452,34 @@ func TestCloseClearsTheContext(t *testing.T) {
 		return len(k.contexts) == 0
 	})
 }
+
+// A page that stalls half-way is still being received when the scan asks again: the two
+// must not share a buffer.
+func TestScanPageThatArrivesLate(t *testing.T) {
+	k := newCluster(t, 1, 1, 1)
+	want := rowsOf(1000, 300)
+	k.fill(0, want...)
+	tab := k.table(func(c *Config) { c.RPCTimeout = 50 * time.Millisecond })
+	rest := make(chan []byte, 1)
+	k.scanHook(func(n int, r *request) bool {
+		switch n {
+		case 2:
+			resp := &idl.ScanResponse{ContextID: -1}
+			for range 1000 {
+				resp.Kvs = append(resp.Kvs, idl.KeyValue{Key: []byte("late"), Value: bytes.Repeat([]byte{0xee}, 300)})
+			}
+			frame := idl.AppendResponse(nil, r.Seq, r.Name, idl.ErrOK, resp)
+			_, _ = r.conn.Write(frame[:len(frame)/2])
+			rest <- frame[len(frame)/2:]
+			return true
+		case 3:
+			_, _ = r.conn.Write(<-rest)
+		}
+		return false
+	})
+	var seen retries
+	got, err := readAll(t.Context(), tab.NewScan(ScanSpec{Batch: 400, OnRetry: seen.add}))
+	if err != nil || !sameRows(got, want) || !strings.Contains(seen.reasons(), "timeout") {
+		t.Fatalf("%d rows, %v, after %s", len(got), err, seen.reasons())
+	}
+}

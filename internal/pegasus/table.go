@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 	"github.com/pegmigrate/pegmigrate/internal/pegkey"
@@ -24,8 +25,10 @@ type Table struct {
 	broken atomic.Pointer[brokenReason] // the table is no longer what was opened
 	ops    sync.Pool                    // of *op
 
-	refreshing  atomic.Bool // a background refresh is under way or pending
-	refreshLock sync.Mutex  // one request for the configuration at a time
+	refreshLock sync.Mutex    // one request for the configuration at a time
+	refreshing  atomic.Bool   // a background refresh is under way or has just been
+	refreshed   time.Time     // when it ended; belongs to whoever set refreshing
+	refreshGap  time.Duration // the pause after it; as refreshed
 }
 
 // brokenReason wraps an error for an atomic pointer.

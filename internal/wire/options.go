@@ -17,7 +17,10 @@ const (
 	// (rocksdb_multi_get_max_iteration_size).
 	defaultMaxFrame = 128 << 20
 	// defaultWriteBuffer is how much may wait for the writer before callers do.
-	defaultWriteBuffer = 1 << 20
+	// 256 KiB is thousands of rows and still few system calls.
+	defaultWriteBuffer = 256 << 10
+	// keepBuffer is the largest write buffer that is kept for further use.
+	keepBuffer = 2 << 20
 	// writeTimeout ends a link whose server takes nothing (go-client uses the same).
 	writeTimeout = 10 * time.Second
 	// silentLimit: a call that times out after at least this long, on a link that
@@ -39,7 +42,7 @@ type Options struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// MaxFrame is the largest reply in bytes that is accepted (default 128 MiB).
 	MaxFrame int
-	// WriteBuffer is the number of unsent bytes at which Start blocks (default 1 MiB).
+	// WriteBuffer is the number of unsent bytes at which Start blocks (default 256 KiB).
 	WriteBuffer int
 	// Observe, when set, is told of every request before it is queued, on the
 	// caller's goroutine, and of every reply before the call ends: on the caller's

@@ -31,7 +31,7 @@ func (l *link) writeLoop(nc net.Conn) {
 func (l *link) takeOut(written []byte) []byte {
 	l.mu.Lock()
 	// A buffer that one huge request has blown up is let go.
-	if written != nil && cap(written) <= 2*l.maxOut && l.err == nil {
+	if written != nil && cap(written) <= keepBuffer && l.err == nil {
 		l.spare = written[:0]
 	}
 	for len(l.out) == 0 {
