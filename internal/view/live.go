@@ -59,7 +59,7 @@ func (l *live) first(w io.Writer, s decor.Statistics) error {
 	lines := l.board.draw(width, height)
 	l.mu.Unlock()
 	l.below = lines[1:]
-	_, err := io.WriteString(w, lines[0])
+	_, err := io.WriteString(w, "\r"+lines[0])
 	return err
 }
 
@@ -82,6 +82,7 @@ func (l *live) show(e event.Event, _ time.Time) {
 		return
 	}
 	var text bytes.Buffer
+	text.WriteByte('\r') // over the ^C that the terminal echoed
 	for _, line := range lines {
 		text.WriteString(trimRight(line) + "\n")
 	}

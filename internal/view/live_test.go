@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vbauerster/mpb/v8"
 
@@ -56,45 +57,51 @@ func TestBoardOnNothingAtAll(t *testing.T) {
 
 // screen is a terminal as far as the live display uses one.
 type screen struct {
-	mu     sync.Mutex
-	lines  []string
-	row    int
-	rest   string // an escape that is not whole yet
-	writes int
+	mu       sync.Mutex
+	lines    [][]rune
+	row, col int
+	rest     string // an escape that is not whole yet
 }
 
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.writes++
 	text := s.rest + string(p)
 	s.rest = ""
 	for text != "" {
-		switch {
-		case strings.HasPrefix(text, "\x1b["):
-			end := strings.IndexAny(text[2:], "ABCDJKHmhl")
+		if rest, ok := strings.CutPrefix(text, "\x1b["); ok {
+			end := strings.IndexAny(rest, "AJm")
 			if end < 0 {
-				s.rest, text = text, ""
-				continue
+				s.rest = text
+				break
 			}
-			s.escape(text[2:2+end], text[2+end])
-			text = text[3+end:]
-		case text[0] == '\n':
-			s.row++
-			text = text[1:]
-		default:
-			for len(s.lines) <= s.row {
-				s.lines = append(s.lines, "")
-			}
-			end := strings.IndexAny(text, "\n\x1b")
-			if end < 0 {
-				end = len(text)
-			}
-			s.lines[s.row] += text[:end]
-			text = text[end:]
+			s.escape(rest[:end], rest[end])
+			text = rest[end+1:]
+			continue
 		}
+		r, n := utf8.DecodeRuneInString(text)
+		s.put(r)
+		text = text[n:]
 	}
 	return len(p), nil
+}
+
+func (s *screen) put(r rune) {
+	for len(s.lines) <= s.row {
+		s.lines = append(s.lines, nil)
+	}
+	switch r {
+	case '\n':
+		s.row, s.col = s.row+1, 0
+	case '\r':
+		s.col = 0
+	default:
+		for len(s.lines[s.row]) <= s.col {
+			s.lines[s.row] = append(s.lines[s.row], ' ')
+		}
+		s.lines[s.row][s.col] = r
+		s.col++
+	}
 }
 
 func (s *screen) escape(arg string, kind byte) {
@@ -104,7 +111,10 @@ func (s *screen) escape(arg string, kind byte) {
 		_, _ = fmt.Sscan(arg, &n)
 		s.row = max(s.row-n, 0)
 	case 'J':
-		s.lines = s.lines[:min(s.row, len(s.lines))]
+		if s.row < len(s.lines) {
+			s.lines[s.row] = s.lines[s.row][:min(s.col, len(s.lines[s.row]))]
+			s.lines = s.lines[:s.row+1]
+		}
 	}
 }
 
@@ -113,7 +123,7 @@ func (s *screen) text() string {
 	defer s.mu.Unlock()
 	var b strings.Builder
 	for _, l := range s.lines {
-		b.WriteString(strings.TrimRight(l, " ") + "\n")
+		b.WriteString(strings.TrimRight(string(l), " ") + "\n")
 	}
 	return b.String()
 }
@@ -123,7 +133,13 @@ func (s *screen) text() string {
 func TestLiveDisplay(t *testing.T) {
 	s := &screen{}
 	refresh := make(chan any)
-	l := newLive(s, Style{}, func() (int, int) { return 100, 30 }, mpb.WithManualRefresh(refresh))
+	w := writerFunc(func(b []byte) (int, error) {
+		if bytes.Contains(b, []byte("interrupted at")) {
+			_, _ = s.Write([]byte("^C")) // the terminal echoes what the operator typed
+		}
+		return s.Write(b)
+	})
+	l := newLive(w, Style{}, func() (int, int) { return 100, 30 }, mpb.WithManualRefresh(refresh))
 	draw := func() {
 		for range 3 { // the third is taken when the second has begun, and so the first has ended
 			refresh <- time.Time{}

@@ -49,7 +49,7 @@ func seen(person io.Reader) <-chan string {
 	go func() {
 		s := &screen{}
 		_, _ = io.Copy(s, person) // ends with EIO when the other side closes
-		out <- strings.ReplaceAll(s.text(), "\r", "")
+		out <- s.text()
 	}()
 	return out
 }
