@@ -9,6 +9,10 @@ import (
 )
 
 const (
+	// requestMagic starts every request frame.
+	requestMagic = "THFT"
+	// readBuffer is the size of a connection's buffer in bytes; it grows for larger
+	// frames.
 	readBuffer = 256 << 10
 	// flushAt is how many bytes of replies are gathered before they are sent even
 	// though more requests are waiting.
@@ -115,16 +119,17 @@ func (cn *conn) closed() bool {
 // need the size of the frame that is not whole yet, -1 when the bytes make no sense
 // or an HTTP request took over the connection.
 func (cn *conn) handleAll(q *request, data, out []byte) (_ []byte, used, need int) {
-	for len(data)-used >= idl.RequestPrefix {
+	for used < len(data) {
 		rest := data[used:]
-		size, err := idl.RequestLength(rest)
-		if err != nil {
-			if used == 0 && len(out) == 0 && cn.srv.serveOther(cn, rest) {
-				return out, used, -1
-			}
+		if used == 0 && len(out) == 0 && len(rest) >= len(requestMagic) && string(rest[:len(requestMagic)]) != requestMagic {
+			cn.srv.serveOther(cn, rest)
 			return out, used, -1
 		}
-		if size > maxRequest {
+		if len(rest) < idl.RequestPrefix {
+			break
+		}
+		size, err := idl.RequestLength(rest)
+		if err != nil || size > maxRequest {
 			return out, used, -1
 		}
 		if size > len(rest) {

@@ -17,7 +17,7 @@ func (c *Cluster) repeat(id int, a *activeFault) {
 		_ = c.happen(a)
 		if a.hit++; a.Times > 0 && a.hit >= a.Times {
 			c.faults.mu.Lock()
-			delete(c.faults.active, id)
+			c.faults.remove(id)
 			c.faults.mu.Unlock()
 			return
 		}

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -13,13 +12,14 @@ import (
 type faultSet struct {
 	mu     sync.Mutex
 	last   int
-	active map[int]*activeFault
+	active []*activeFault // in the order of their numbers
 	random *rand.Rand
 }
 
 // activeFault is a fault with what it has done so far.
 type activeFault struct {
 	Fault
+	id    int
 	appID int32 // of Fault.Table, 0 for all
 	hit   int
 	next  int // of an unset Server or Partition
@@ -57,9 +57,9 @@ func (c *Cluster) Inject(f Fault) (int, error) {
 func (c *Cluster) Clear(id int) error {
 	c.faults.mu.Lock()
 	if id == 0 {
-		clear(c.faults.active)
+		c.faults.active = nil
 	} else {
-		delete(c.faults.active, id)
+		c.faults.remove(id)
 	}
 	c.faults.mu.Unlock()
 	c.resetHook()
@@ -84,8 +84,8 @@ func (c *Cluster) Faults() map[int]Fault {
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
 	list := make(map[int]Fault, len(c.faults.active))
-	for id, a := range c.faults.active {
-		list[id] = a.Fault
+	for _, a := range c.faults.active {
+		list[a.id] = a.Fault
 	}
 	return list
 }
@@ -94,20 +94,25 @@ func (c *Cluster) Faults() map[int]Fault {
 func (s *faultSet) add(a *activeFault, seed uint64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.active == nil {
-		s.active = make(map[int]*activeFault)
+	if s.random == nil {
 		s.random = rand.New(rand.NewPCG(seed, 0x6661756c7473))
 	}
 	s.last++
-	s.active[s.last] = a
-	return s.last
+	a.id = s.last
+	s.active = append(s.active, a)
+	return a.id
+}
+
+// remove forgets a fault; mu must be held.
+func (s *faultSet) remove(id int) {
+	s.active = slices.DeleteFunc(s.active, func(a *activeFault) bool { return a.id == id })
 }
 
 // has tells whether a fault still goes on.
 func (s *faultSet) has(id int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.active[id] != nil
+	return slices.ContainsFunc(s.active, func(a *activeFault) bool { return a.id == id })
 }
 
 // judge is the Hook that the injected faults make together: the first that hits
@@ -115,13 +120,12 @@ func (s *faultSet) has(id int) bool {
 func (s *faultSet) judge(call Call) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, id := range slices.Sorted(maps.Keys(s.active)) {
-		a := s.active[id]
+	for _, a := range s.active {
 		if !a.onCalls() || !a.concerns(call.Gpid) || !a.hits(call) || s.random.Float64() >= orDefault(a.Share, 1) {
 			continue
 		}
 		if a.hit++; a.Times > 0 && a.hit >= a.Times {
-			delete(s.active, id)
+			s.remove(a.id)
 		}
 		return a.verdict()
 	}

@@ -41,7 +41,7 @@ func (c *Cluster) forward(resp any) {
 
 // metaHandlers are the requests to meta servers.
 func metaHandlers() []registration {
-	return append(tableHandlers(),
+	return append(append(tableHandlers(), unsupportedHandlers()...),
 		registration{idl.NameListNodes, metaRPC(func(r *idl.ListNodesResponse) *idl.ErrorCode { return &r.Err }, listNodes), onMeta},
 		registration{idl.NameClusterInfo, metaRPC(func(r *idl.ClusterInfoResponse) *idl.ErrorCode { return &r.Err }, clusterInfo), onMeta},
 		registration{idl.NameMetaControl, metaRPC(func(r *idl.MetaControlResponse) *idl.ErrorCode { return &r.Err }, metaControl), onMeta},
