@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/view"
 )
 
@@ -68,19 +68,17 @@ func (e Env) report(err error) {
 	if err == nil || errors.As(err, &exit) {
 		return
 	}
-	switch codeOf(err) {
-	case ExitGate, ExitInterrupted:
+	var gate *apply.GateError
+	var stopped *apply.InterruptedError
+	switch {
+	case errors.As(err, &gate), errors.As(err, &stopped):
 		return // the run's own closing lines say everything
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(e.Stderr, "interrupted before any change; run the same command again")
+		return
 	}
 	view.PrintFailure(e.Stderr, describe(err), e.style(e.Stderr))
 }
 
-// style decides about colour for a writer.
-func (e Env) style(w io.Writer) view.Style {
-	for _, kv := range e.Environ {
-		if k, v, _ := strings.Cut(kv, "="); k == "NO_COLOR" && v != "" {
-			return view.Plain()
-		}
-	}
-	return view.StyleFor(w)
-}
+// style decides about colour and width for a writer.
+func (e Env) style(w io.Writer) view.Style { return view.StyleFor(w, e.Environ...) }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/google/renameio/v2"
@@ -68,8 +66,8 @@ func (e Env) format(path string, check bool) error {
 		if err != nil {
 			return failf("PM1950", "give a readable file", "%v", err)
 		}
-		if parsed, diags := hclsyntax.ParseConfig(src, file, hcl.InitialPos); diags.HasErrors() {
-			e.printDiagnostics(diags, &schema.Config{Files: map[string]*hcl.File{file: parsed}})
+		if config, diags := schema.CheckSyntax(src, file); diags.HasErrors() {
+			e.printDiagnostics(diags, config)
 			return &exitError{code: ExitError, err: errDiagnosed}
 		}
 		formatted := schema.Format(src)

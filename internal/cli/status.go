@@ -100,7 +100,9 @@ func (e Env) statusOf(ctx context.Context, o configOptions, json bool) error {
 	if err != nil && !errors.Is(err, state.ErrNoState) {
 		return err
 	}
-	out := view.Status{Migration: s.migration.Name}
+	m := s.migration
+	out := view.Status{Migration: m.Name, At: e.Now(), Method: m.Method.Kind(),
+		Source: m.Source.Cluster.Label + "/" + m.Source.Table, Target: m.Target.Cluster.Label + "/" + m.Target.Table}
 	if doc != nil {
 		if err := e.remember(s, doc, &out); err != nil {
 			return err
