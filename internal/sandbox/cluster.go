@@ -24,6 +24,7 @@ type Cluster struct {
 	ops    int
 	metas  []*metaServer
 	nodes  []*replicaNode
+	flags  []flag // as recorded, see flagValues
 
 	done chan struct{} // closed by Close
 	wg   sync.WaitGroup
@@ -59,6 +60,9 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 		done:   make(chan struct{}),
 		random: rand.New(rand.NewPCG(cfg.Seed, 0x70656761737573)),
 		level:  idl.MetaLively,
+	}
+	if c.flags, err = parseFlags(flagList); err != nil {
+		return nil, err
 	}
 	c.resetHook()
 	if err := c.listen(); err != nil {

@@ -84,15 +84,15 @@ type dataFunc[T any] func(r *replica, q *request, m *T, out []byte) []byte
 
 // readRPC makes the handler of a read: find the replica, let it be refused, run.
 func readRPC[T any, P pointer[T]](f dataFunc[T]) handler {
-	return dataRPC[T, P](f, (*replica).admitRead)
+	return dataRPC[T, P](f, (*replica).admitRead, false)
 }
 
 // writeRPC is readRPC for writes.
 func writeRPC[T any, P pointer[T]](f dataFunc[T]) handler {
-	return dataRPC[T, P](f, (*replica).admitWrite)
+	return dataRPC[T, P](f, (*replica).admitWrite, true)
 }
 
-func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) admission) handler {
+func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) admission, write bool) handler {
 	pool := &sync.Pool{New: func() any { return new(T) }}
 	var run handler
 	run = func(q *request, out []byte) []byte {
@@ -101,6 +101,7 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 		}
 		r := q.srv.node.replica(q.Gpid)
 		if r == nil {
+			q.srv.perf.refused(write, idl.ErrObjectNotFound)
 			return q.fail(out, idl.ErrObjectNotFound)
 		}
 		m, _ := pool.Get().(*T)
@@ -111,6 +112,9 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 		r.part.mu.Lock()
 		defer r.part.mu.Unlock()
 		if a := admit(r, q); a != (admission{}) {
+			if a.code != "" {
+				q.srv.perf.refused(write, a.code)
+			}
 			return q.refuse(a, run, out)
 		}
 		r.ops[q.op]++

@@ -98,6 +98,7 @@ func (c *Cluster) killNodeLocked(n *replicaNode) {
 	n.each(func(r *replica) {
 		r.become(idl.ReplicaInactive, r.ballot)
 		r.part.mu.Lock()
+		clear(r.ops)
 		// Memory is gone: envs come back with config sync, a default TTL whose env was
 		// deleted does not.
 		r.env = newReplicaEnv()

@@ -37,6 +37,9 @@ type server struct {
 	// started is when the process last started.
 	started time.Time
 	conns   map[*conn]struct{}
+
+	settings settings
+	perf     perf
 }
 
 // newServer finds a free port and listens on it.
@@ -115,6 +118,8 @@ func (s *server) start() error {
 	}
 	ln := s.ln
 	s.started = s.c.now()
+	s.settings.clear()
+	s.perf.reset(s.started)
 	s.c.wg.Go(func() { s.run(ln) })
 	return nil
 }

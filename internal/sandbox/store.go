@@ -74,6 +74,7 @@ type store struct {
 	tree  *btree.BTreeG[row]
 	arena arena
 	probe []byte // buffer of find, so that lookups do not allocate
+	bytes int    // of all rows
 }
 
 // storeDegree is the B-tree degree: wide nodes, since copies are rare.
@@ -90,14 +91,18 @@ func (s *store) set(key, value []byte, expire uint32) {
 	binary.BigEndian.PutUint32(rec[4:], uint32(len(key)))
 	copy(rec[rowHeader:], key)
 	copy(rec[rowHeader+len(key):], value)
-	s.tree.Set(newRow(rec))
+	old, _ := s.tree.Set(newRow(rec))
+	s.bytes += len(rec) - len(old.rec)
 }
 
 // find returns the row with this key, expired or not.
 func (s *store) find(key []byte) (row, bool) { return s.tree.Get(s.probeRow(key)) }
 
 // remove deletes the row with this key, if any.
-func (s *store) remove(key []byte) { s.tree.Delete(s.probeRow(key)) }
+func (s *store) remove(key []byte) {
+	old, _ := s.tree.Delete(s.probeRow(key))
+	s.bytes -= len(old.rec)
+}
 
 // probeRow is lookupRow in a buffer that the next call reuses.
 func (s *store) probeRow(key []byte) row {

@@ -1,0 +1,105 @@
+package sandbox
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+)
+
+// replicaCalls are answered by replica servers (replica_http_service.cpp). Unlike
+// all others they end without a line break.
+func replicaCalls() []httpCall {
+	return []httpCall{
+		{"replica/data_version", httpDataVersion, onReplica, "ip:port/replica/data_version?app_id=<app_id>"},
+		{"replica/duplication", httpReplicaDuplication, onReplica, "ip:port/replica/duplication?appid=<appid>"},
+		{"replica/manual_compaction", httpManualCompaction, onReplica, "ip:port/replica/maual_compaction?app_id=<app_id>"},
+	}
+}
+
+// dataVersion is how rows are stored since 1.12: value header of 12 bytes.
+const dataVersion = 1
+
+// tableArg reads the id of a table from an argument; problem is "" when it is good.
+func (r *httpRequest) tableArg(name string) (id int32, problem string) {
+	text, ok := r.args[name]
+	if !ok {
+		return 0, name + " should not be empty"
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 0 {
+		return 0, fmt.Sprintf("invalid %s=%s", name, text)
+	}
+	return int32(n), ""
+}
+
+// ofTable are the replicas of one table, by partition.
+func (n *replicaNode) ofTable(id int32) []*replica {
+	var list []*replica
+	for _, r := range n.sorted() {
+		if r.gpid.AppID == id {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// httpDataVersion tells the data version of each replica of a table.
+func httpDataVersion(s *server, req *httpRequest) httpResponse {
+	id, problem := req.tableArg("app_id")
+	if problem != "" {
+		return badRequest(problem)
+	}
+	var out jsonObject
+	for _, r := range s.node.ofTable(id) {
+		var inner jsonObject
+		inner.field("data_version", dataVersion)
+		out.object(strconv.Itoa(int(r.gpid.Partition)), &inner)
+	}
+	if len(out.b) == 0 {
+		return notFound(fmt.Sprintf("app_id=%s not found", req.args["app_id"]))
+	}
+	return httpResponse{body: out.text()}
+}
+
+// httpReplicaDuplication finds no duplications.
+func httpReplicaDuplication(s *server, req *httpRequest) httpResponse {
+	id, problem := req.tableArg("appid")
+	if problem != "" {
+		return badRequest(problem)
+	}
+	for _, r := range s.node.ofTable(id) {
+		if r.role() == "P" {
+			return notFound(fmt.Sprintf("no duplication assigned for app [appid=%d]", id))
+		}
+	}
+	return notFound(fmt.Sprintf("no primary for app [appid=%d]", id))
+}
+
+// httpManualCompaction counts the replicas of a table by the state of their manual
+// compaction. Replicas that do not serve are not among them.
+func httpManualCompaction(s *server, req *httpRequest) httpResponse {
+	id, problem := req.tableArg("app_id")
+	if problem != "" {
+		return badRequest(problem)
+	}
+	idle, finished := 0, 0
+	for _, r := range s.node.ofTable(id) {
+		r.part.mu.Lock()
+		switch {
+		case r.status != idl.ReplicaPrimary && r.status != idl.ReplicaSecondary:
+		case r.part.compacted.IsZero():
+			idle++
+		default:
+			finished++
+		}
+		r.part.mu.Unlock()
+	}
+	var states, out jsonObject
+	states.number("finished", finished)
+	states.number("idle", idle)
+	states.number("queuing", 0)
+	states.number("running", 0)
+	out.object("status", &states)
+	return httpResponse{body: out.text()}
+}

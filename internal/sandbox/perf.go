@@ -1,0 +1,141 @@
+package sandbox
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+)
+
+// counterKind is the type of a perf counter as servers print it.
+type counterKind string
+
+// The types of perf counters. Rates are per second. Rates and volatile numbers are
+// those of the time between two snapshots; a sandbox takes one when somebody looks
+// and the last one is older than perf_counter_update_interval_seconds.
+const (
+	number      counterKind = "NUMBER"
+	volatile    counterKind = "VOLATILE_NUMBER"
+	rate        counterKind = "RATE"
+	percentiles counterKind = "NUMBER_PERCENTILES"
+)
+
+// counter is one perf counter.
+type counter struct {
+	// name is "<role>*<section>*<name>", with "@<gpid>" behind it for one replica.
+	name, help string
+	kind       counterKind
+	// value is what the counter shows.
+	value float64
+	// total is what rates and volatile numbers are made of: how often it happened
+	// since the server started.
+	total uint64
+}
+
+// perf are the perf counters of one server.
+type perf struct {
+	// Client requests that failed or were throttled, since the start of the server.
+	readFail, writeFail, readBusy, writeBusy atomic.Uint64
+
+	mu     sync.Mutex
+	at     time.Time // of the last snapshot, at first the start of the server
+	totals map[string]uint64
+	values map[string]float64 // nil before the first snapshot
+}
+
+// reset starts all counters anew.
+func (p *perf) reset(now time.Time) {
+	for _, c := range []*atomic.Uint64{&p.readFail, &p.writeFail, &p.readBusy, &p.writeBusy} {
+		c.Store(0)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at, p.totals, p.values = now, nil, nil
+}
+
+// refused counts a client request that got an error in the header
+// (replica_stub::response_client).
+func (p *perf) refused(write bool, code idl.ErrorCode) {
+	switch {
+	case code == idl.ErrBusy && write:
+		p.writeBusy.Add(1)
+	case code == idl.ErrBusy:
+		p.readBusy.Add(1)
+	case write:
+		p.writeFail.Add(1)
+	default:
+		p.readFail.Add(1)
+	}
+}
+
+// fill sets the values of rates and volatile numbers, after a new snapshot when it
+// is time for one.
+func (p *perf) fill(list []counter, now time.Time, interval time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.values == nil || now.Sub(p.at) >= interval {
+		p.snapshot(list, now)
+	}
+	for i := range list {
+		if c := &list[i]; c.kind == rate || c.kind == volatile {
+			c.value = p.values[c.name]
+		}
+	}
+}
+
+func (p *perf) snapshot(list []counter, now time.Time) {
+	seconds := now.Sub(p.at).Seconds()
+	totals := make(map[string]uint64, len(list))
+	values := make(map[string]float64, len(list))
+	for _, c := range list {
+		since := c.total - p.totals[c.name]
+		if c.total < p.totals[c.name] {
+			since = c.total
+		}
+		totals[c.name] = c.total
+		switch {
+		case c.kind == volatile:
+			values[c.name] = float64(since)
+		case c.kind == rate && seconds > 0:
+			values[c.name] = float64(since) / seconds
+		}
+	}
+	p.at, p.totals, p.values = now, totals, values
+}
+
+// counters are all counters of the server, ordered by name.
+func (s *server) counters() []counter {
+	list := s.profilerCounters()
+	list = append(list, memoryCounters()...)
+	if s.node != nil {
+		list = append(list, s.stubCounters()...)
+		for _, r := range s.node.sorted() {
+			list = append(list, r.counters()...)
+		}
+	}
+	slices.SortFunc(list, func(a, b counter) int { return cmp.Compare(a.name, b.name) })
+	s.perf.fill(list, s.c.now(), s.c.scaledSeconds(s.flagInt(flagSnapshotSecs)))
+	return list
+}
+
+// counter is one counter by its full name.
+func (s *server) counter(name string) (counter, bool) {
+	list := s.counters()
+	i, ok := slices.BinarySearchFunc(list, name, func(c counter, name string) int { return cmp.Compare(c.name, name) })
+	if !ok {
+		return counter{}, false
+	}
+	return list[i], true
+}
+
+// scaledSeconds is an interval of the real cluster at the sandbox's pace.
+func (c *Cluster) scaledSeconds(n int64) time.Duration {
+	return max(time.Duration(float64(n)*float64(time.Second)/c.cfg.TimeFactor), time.Millisecond)
+}
+
+// fixed2 prints a value as table_printer does.
+func fixed2(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }

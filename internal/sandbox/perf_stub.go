@@ -1,0 +1,90 @@
+package sandbox
+
+import (
+	"math"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+)
+
+// stub names a counter of the replica server as a whole.
+func stub(name string, kind counterKind, help string, value float64) counter {
+	return counter{name: "replica*eon.replica_stub*" + name, kind: kind, help: help, value: value}
+}
+
+// stubCounters are those of the replica server as a whole. Requests refused by hooks
+// are not among the failed ones: they stand for trouble on the way.
+func (s *server) stubCounters() []counter {
+	fails := func(name, help string, total uint64) counter {
+		c := stub(name, volatile, help, 0)
+		c.total = total
+		return c
+	}
+	ratio := math.Round(diskAvailableMb * 100.0 / diskCapacityMb)
+	list := []counter{
+		stub("replica(Count)", number, "# in replica_stub._replicas", float64(len(s.node.sorted()))),
+		stub("disk.capacity.total(MB)", number, "total disk capacity in MB", diskCapacityMb),
+		stub("disk.available.total(MB)", number, "total disk available in MB", diskAvailableMb),
+		stub("disk.available.total.ratio", number, "total disk available ratio", ratio),
+		stub("disk.available.min.ratio", number, "minimal disk available ratio in all disks", ratio),
+		stub("disk.available.max.ratio", number, "maximal disk available ratio in all disks", ratio),
+		fails("recent.read.fail.count", "read fail count in the recent period", s.perf.readFail.Load()),
+		fails("recent.write.fail.count", "write fail count in the recent period", s.perf.writeFail.Load()),
+		fails("recent.read.busy.count", "read busy count in the recent period", s.perf.readBusy.Load()),
+		fails("recent.write.busy.count", "write busy count in the recent period", s.perf.writeBusy.Load()),
+	}
+	return append(list, idleCounters()...)
+}
+
+// idleCounters are counters of things that do not happen in a sandbox. They are
+// there because clients look for them.
+func idleCounters() []counter {
+	var list []counter
+	for name, kind := range map[string]counterKind{
+		"opening.replica(Count)": number, "closing.replica(Count)": number,
+		"replicas.commit.qps": rate, "replicas.learning.count": number, "shared.log.size(MB)": number,
+		"dup.confirmed_rate": rate, "dup.pending_mutations_count": volatile,
+		"cold.backup.running.count": number, "cold.backup.recent.start.count": volatile,
+		"cold.backup.recent.succ.count": volatile, "cold.backup.recent.fail.count": volatile,
+		"cold.backup.recent.cancel.count": volatile, "cold.backup.recent.pause.count": volatile,
+		"cold.backup.recent.upload.file.succ.count": volatile, "cold.backup.recent.upload.file.fail.count": volatile,
+		"cold.backup.recent.upload.file.size": volatile,
+		"cold.backup.max.duration.time.ms":    number, "cold.backup.max.upload.file.size": number,
+		"bulk.load.running.count": volatile, "bulk.load.downloading.count": volatile,
+		"bulk.load.ingestion.count": volatile, "bulk.load.succeed.count": volatile, "bulk.load.failed.count": volatile,
+		"replicas.splitting.count": number,
+	} {
+		list = append(list, stub(name, kind, name, 0))
+	}
+	for _, name := range []string{"manual.compact.enqueue.count", "manual.compact.running.count", "rdb.block_cache.memory_usage"} {
+		list = append(list, counter{name: "replica*app.pegasus*" + name, kind: number, help: name})
+	}
+	return list
+}
+
+// profilerCounters are those of RPCs on the server, which every server has. Latencies
+// are not measured.
+func (s *server) profilerCounters() []counter {
+	var list []counter
+	for _, rpc := range []string{idl.NameGet, idl.NameMultiGet, idl.NameBatchGet, idl.NamePut, idl.NameMultiPut} {
+		qps := counter{name: "zion*profiler*" + rpc + ".qps", kind: rate, help: rpc + ".qps"}
+		if s.node != nil {
+			op := s.table[rpc].op
+			s.node.each(func(r *replica) {
+				r.part.mu.Lock()
+				defer r.part.mu.Unlock()
+				qps.total += r.ops[op]
+			})
+		}
+		list = append(list, qps, counter{name: "zion*profiler*" + rpc + ".latency.server", kind: percentiles})
+	}
+	return list
+}
+
+// memoryCounters say what a server of a sandbox, which shares a process, would use.
+func memoryCounters() []counter {
+	const residentMb, virtualMb = 44, 473 // as recorded from an idle server
+	return []counter{
+		{name: "replica*server*memused.res(MB)", kind: number, help: "physically memory usages in MB", value: residentMb},
+		{name: "replica*server*memused.virt(MB)", kind: number, help: "virtual memory usages in MB", value: virtualMb},
+	}
+}

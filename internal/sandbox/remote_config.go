@@ -1,0 +1,61 @@
+package sandbox
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+)
+
+// configDump prints the configuration as an ini file. With an argument a real server
+// writes a file on its own disk; a sandbox refuses to.
+func configDump(s *server, args []string) string {
+	if len(args) > 0 {
+		return "config dump to file " + args[0] + "\n"
+	}
+	flags := append(s.allFlags(), s.c.clusterSettings()...)
+	slices.SortStableFunc(flags, func(a, b flag) int { return cmp.Compare(a.Section, b.Section) })
+	var b strings.Builder
+	section := ""
+	for _, f := range flags {
+		if f.Section != section {
+			if section != "" {
+				b.WriteByte('\n')
+			}
+			section = f.Section
+			fmt.Fprintf(&b, "[%s]\n", section)
+		}
+		fmt.Fprintf(&b, "; %s\n%s = %s\n\n", f.Description, f.Name, f.Value)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// clusterSettings are the settings that are no flags: ports, and who is who among
+// clusters that duplicate to each other.
+func (c *Cluster) clusterSettings() []flag {
+	metas := strings.Join(c.MetaServers(), ",")
+	list := []flag{
+		{Section: "apps.meta", Name: "ports", Value: ports(c.MetaServers())},
+		{Section: "apps.replica", Name: "ports", Value: ports(c.ReplicaServers())},
+		{Section: "meta_server", Name: "server_list", Value: metas},
+		{Section: "pegasus.clusters", Name: c.cfg.Name, Value: metas},
+	}
+	names := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(c.cfg.RemoteClusters), c.cfg.Name))))
+	for i, name := range names {
+		list = append(list, flag{Section: "duplication-group", Name: name, Value: fmt.Sprint(i + 1)})
+	}
+	return list
+}
+
+// ports are the ports of addresses, with commas between them.
+func ports(addrs []string) string {
+	var list []string
+	for _, addr := range addrs {
+		if _, port, err := net.SplitHostPort(addr); err == nil {
+			list = append(list, port)
+		}
+	}
+	return strings.Join(list, ",")
+}
