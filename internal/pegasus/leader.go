@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -123,6 +125,7 @@ func (c *Cluster) findLeader(ctx context.Context, rounds int) (*wire.MetaConn, e
 		return m, nil // somebody else has just found it
 	}
 	final := 0
+	said := make(map[string]answer) // the last that each meta said, by address
 	for n := 0; ; n++ {
 		leader, answers := c.askAll(ctx, "")
 		if leader != nil {
@@ -134,12 +137,16 @@ func (c *Cluster) findLeader(ctx context.Context, rounds int) (*wire.MetaConn, e
 			if !a.final {
 				final = 0
 			}
+			// The last round is cut short: that it brought no answer says nothing.
+			if _, before := said[a.conn.Addr()]; !before || ctx.Err() == nil {
+				said[a.conn.Addr()] = a
+			}
 		}
 		if rounds > 0 && final >= rounds {
-			return nil, c.noLeader(answers)
+			return nil, c.noLeader(said)
 		}
 		if !c.rest(ctx, pause(n)) {
-			err := c.noLeader(answers)
+			err := c.noLeader(said)
 			if errors.Is(ctx.Err(), context.Canceled) {
 				err = errors.Join(context.Cause(ctx), err)
 			}
@@ -148,15 +155,16 @@ func (c *Cluster) findLeader(ctx context.Context, rounds int) (*wire.MetaConn, e
 	}
 }
 
-// noLeader turns answers into the error that shows them.
-func (c *Cluster) noLeader(answers []answer) error {
+// noLeader turns answers into the error that shows them, in the order of addresses.
+func (c *Cluster) noLeader(said map[string]answer) error {
 	e := &NoLeaderError{Cluster: c.cfg.Name}
 	for addr, why := range c.broken {
 		e.Answers = append(e.Answers, MetaAnswer{Addr: addr, Answer: why})
 	}
-	for _, a := range answers {
-		e.Answers = append(e.Answers, MetaAnswer{Addr: a.conn.Addr(), Answer: a.text, Err: a.err})
+	for addr, a := range said {
+		e.Answers = append(e.Answers, MetaAnswer{Addr: addr, Answer: a.text, Err: a.err})
 	}
+	slices.SortFunc(e.Answers, func(a, b MetaAnswer) int { return strings.Compare(a.Addr, b.Addr) })
 	return e
 }
 

@@ -403,6 +403,14 @@ func TestCount(t *testing.T) {
 				return n == 1
 			}
 		},
+		"context 0 behind a count": func(*cluster) func(int, *request) bool {
+			return func(n int, r *request) bool {
+				if n == 1 {
+					r.reply(&idl.ScanResponse{KvCount: new(int32(50))})
+				}
+				return n == 1
+			}
+		},
 		"server of 2.4": func(k *cluster) func(int, *request) bool {
 			return func(_ int, r *request) bool {
 				if r.Name != idl.NameGetScanner {
