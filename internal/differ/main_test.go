@@ -1,9 +1,9 @@
-package differ
+package differ_test
 
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/pegmigrate/pegmigrate/internal/scan/benchtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { benchtest.Main(m) }

@@ -121,7 +121,7 @@ func (r *Reader) adapt(page Page) {
 	if page.Last {
 		return
 	}
-	want := r.sizer.rows(page.Bytes / int64(len(page.Rows)))
+	want := r.sizer.rows(len(page.Rows), page.Bytes)
 	if want <= 2*r.spec.Batch && r.spec.Batch <= 2*want {
 		return
 	}

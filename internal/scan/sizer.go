@@ -11,6 +11,9 @@ const (
 	// probeBatch is asked for while nothing is known about the size of rows: with values at
 	// the server's write limit of 1 MiB a first page is then 8 MiB at most.
 	probeBatch = 8
+	// rowCost is the memory of a row in a page besides its key and value: slice headers in
+	// the reply and in the page, and what thrift puts around the fields.
+	rowCost = 128
 )
 
 // Sizer turns a number of bytes per page into a number of rows, from the sizes of the rows that
@@ -22,8 +25,8 @@ type Sizer struct {
 	probing   chan struct{}
 }
 
-// NewSizer returns a Sizer for pages of about pageBytes bytes (keys and values) and at most
-// batch rows; batch is cut to 1..1000, and 0 means 1000.
+// NewSizer returns a Sizer for pages of about pageBytes bytes of memory and at most batch rows;
+// batch is cut to 1..1000, and 0 means 1000.
 func NewSizer(pageBytes, batch int) *Sizer {
 	if batch <= 0 {
 		batch = maxBatch
@@ -31,11 +34,14 @@ func NewSizer(pageBytes, batch int) *Sizer {
 	return &Sizer{pageBytes: max(pageBytes, 1), batch: min(batch, maxBatch), probing: make(chan struct{}, 1)}
 }
 
-// rows is the batch for rows of about size bytes; a table-wide average that is larger counts.
-func (s *Sizer) rows(size int64) int {
-	size = max(size, s.average.Load(), 1)
+// rows is the batch for rows like those of a page; a table-wide average that is larger counts.
+func (s *Sizer) rows(rows int, bytes int64) int {
+	size := max(s.average.Load(), cost(rows, bytes))
 	return int(min(max(int64(s.pageBytes)/size, 1), int64(s.batch)))
 }
+
+// cost is the memory of one row of a page with so many rows and bytes of keys and values.
+func cost(rows int, bytes int64) int64 { return bytes/int64(max(rows, 1)) + rowCost }
 
 // learn takes a page into account. A single huge page moves the average at once, small ones
 // slowly: asking for too little costs a round trip, asking for too much costs memory.
@@ -43,19 +49,19 @@ func (s *Sizer) learn(rows int, bytes int64) {
 	if rows == 0 {
 		return
 	}
-	size := max(bytes/int64(rows), 1)
+	size := cost(rows, bytes)
 	old := s.average.Load()
 	if old != 0 && size < 2*old {
 		size = (7*old + size) / 8
 	}
-	s.average.Store(max(size, 1))
+	s.average.Store(size)
 }
 
 // first is the batch of a reader's first page. While nothing is known only one reader at a time
 // gets one, and must call the returned function after it; the others wait for what it learns.
 func (s *Sizer) first(ctx context.Context) (batch int, learned func(), err error) {
 	if s.average.Load() != 0 {
-		return s.rows(0), func() {}, nil
+		return s.rows(0, 0), func() {}, nil
 	}
 	select {
 	case s.probing <- struct{}{}:
@@ -64,7 +70,7 @@ func (s *Sizer) first(ctx context.Context) (batch int, learned func(), err error
 	}
 	if s.average.Load() != 0 {
 		<-s.probing
-		return s.rows(0), func() {}, nil
+		return s.rows(0, 0), func() {}, nil
 	}
 	return min(probeBatch, s.batch), func() { <-s.probing }, nil
 }
