@@ -7,10 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/internal/sandbox"
@@ -19,22 +18,22 @@ import (
 // sandboxEnv makes a test binary a sandbox in the folder that it names.
 const sandboxEnv = "PEGMIGRATE_BENCH_SANDBOX"
 
-// Main is the TestMain of a package that calls Start: it runs the sandbox when this process was
-// started for that, and the tests otherwise.
-func Main(m *testing.M) {
+// Serve comes first in the TestMain of a package that calls Start. It runs the sandbox and ends the
+// process when the process was started for that, and returns otherwise.
+func Serve() {
 	if dir := os.Getenv(sandboxEnv); dir != "" {
 		os.Exit(serve(dir))
 	}
-	goleak.VerifyTestMain(m)
 }
 
 // serve runs two clusters until standard input ends.
 func serve(dir string) int {
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
+	var input sync.WaitGroup
+	input.Go(func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
-	}()
+	})
 	if err := sandbox.Up(ctx, sandbox.UpConfig{Dir: dir, TimeFactor: 1000}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
