@@ -26,7 +26,11 @@ func (b *builder) checkEnvs() {
 	}
 	b.dropUnknownEnvs(place)
 	b.checkTTL(place)
-	if v := b.f.SourceTable.Envs[EnvDeny]; v != "" {
+	switch v := b.f.SourceTable.Envs[EnvDeny]; {
+	case DeniesReads(b.f.SourceTable.Envs):
+		b.checks.fail(CodeSourceDenies, b.place(b.m.Source.Range), "take the env off, or leave it at a *write scope",
+			"%s carries %s=%s: nothing can be read from it", b.source, EnvDeny, v)
+	case v != "":
 		b.checks.warn(CodeSourceDenies, b.place(b.m.Source.Range), "somebody fenced it before; that value is put back in the end",
 			"%s already carries %s=%s", b.source, EnvDeny, v)
 	}

@@ -17,6 +17,13 @@ const (
 	EnvNumLevels     = schema.EnvNumLevels
 )
 
+// DeniesReads says whether a table with these envs answers no read: nothing can be copied from it,
+// and nothing proven on it.
+func DeniesReads(envs map[string]string) bool {
+	_, scope, _ := strings.Cut(envs[EnvDeny], "*")
+	return scope == "all" || scope == "read"
+}
+
 // envMoment says when an env reaches the target.
 type envMoment int
 

@@ -97,8 +97,8 @@ func lookInside(ctx context.Context, c Cluster, f *plan.TableFacts) error {
 	if err := lookAtReplicas(ctx, c, f, nodes, config); err != nil {
 		return err
 	}
-	if f.Health.NoPrimary > 0 {
-		return nil // a scan would only wait for a primary
+	if f.Health.NoPrimary > 0 || plan.DeniesReads(f.Envs) {
+		return nil // a scan would only wait
 	}
 	return lookAtRows(ctx, c, f)
 }

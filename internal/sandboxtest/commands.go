@@ -26,7 +26,7 @@ import (
 //	drop CLUSTER/TABLE
 //	same-rows CLUSTER/TABLE CLUSTER/TABLE          rows, values and expiry are equal
 //	row-count CLUSTER/TABLE N
-//	env CLUSTER/TABLE KEY [VALUE]                  the env has the value; without VALUE: it is absent
+//	has-env CLUSTER/TABLE KEY [VALUE]              the env has the value; without VALUE: it is absent
 //	set-env CLUSTER/TABLE KEY=VALUE…
 //	writable CLUSTER/TABLE                         no partition denies writes
 //	wait-rows CLUSTER/TABLE N                      wait until the table is there and has that many rows
@@ -228,7 +228,7 @@ func waitRows(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func hasEnv(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, args, 2, "env CLUSTER/TABLE KEY [VALUE]")
+	need(ts, args, 2, "has-env CLUSTER/TABLE KEY [VALUE]")
 	c, name := split(ts, args[0])
 	envs, err := c.TableEnvs(name)
 	ts.Check(err)
