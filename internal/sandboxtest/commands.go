@@ -41,7 +41,7 @@ func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"drop":         drop,
 		"same-rows":    sameRows,
 		"row-count":    rowCount,
-		"env":          hasEnv,
+		"has-env":      hasEnv,
 		"set-env":      setEnv,
 		"writable":     writable,
 		"wait-rows":    waitRows,
