@@ -140,6 +140,39 @@ func TestRecordedNodeAnswers(t *testing.T) {
 	}
 }
 
+func TestNodeThatWasRestartedIsAskedAgain(t *testing.T) {
+	k := newCluster(t, 1, 1, 1)
+	c := k.open()
+	lost := make(chan bool, 1)
+	lost <- true
+	k.set(func() {
+		k.hook = func(r *request) bool {
+			select {
+			case <-lost:
+				_ = r.conn.Close()
+				return true
+			default:
+			}
+			switch r.Name {
+			case idl.NameQueryDiskInfo:
+				r.reply(&idl.QueryDiskInfoResponse{Err: idl.ErrOK, TotalCapacityMb: 7})
+			case idl.NameRemoteCommand:
+				r.reply(&idl.RemoteCommandResponse{})
+			default:
+				return false
+			}
+			return true
+		}
+	})
+	if d, err := c.DiskInfo(t.Context(), k.nodes[0].addr); err != nil || d.TotalMB != 7 {
+		t.Error(d, err)
+	}
+	lost <- true
+	if _, err := c.RemoteCommand(t.Context(), k.nodes[0].addr, "replica.kill_partition"); err == nil {
+		t.Error("a remote command whose answer was lost was sent again")
+	}
+}
+
 func TestRemoteCommands(t *testing.T) {
 	k := newCluster(t, 1, 1, 1)
 	c := k.open()

@@ -307,7 +307,7 @@ func TestNoDataRequestEverReachesAMeta(t *testing.T) {
 		t.Error("a data request was sent to a meta")
 	}
 	var ke *wire.KindError
-	if err := c.callNode(t.Context(), k.metas[0].addr, idl.NameGet, &idl.BlobRequest{}, nil); !errors.As(err, &ke) {
+	if err := c.callNode(t.Context(), k.metas[0].addr, idl.NameGet, false, &idl.BlobRequest{}, nil); !errors.As(err, &ke) {
 		t.Errorf("got %v", err)
 	}
 }

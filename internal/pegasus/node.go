@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
+	"github.com/pegmigrate/pegmigrate/internal/wire"
 )
 
 // ErrUnknownCommand is wrapped when a server does not have a remote command.
@@ -18,7 +19,7 @@ func (c *Cluster) ReplicaInfos(ctx context.Context, node string) ([]ReplicaInfo,
 	var resp idl.QueryReplicaInfoResponse
 	addr, err := idl.ParseAddr(node)
 	if err == nil {
-		err = c.callNode(ctx, node, idl.NameQueryReplicaInfo, &idl.QueryReplicaInfoRequest{Node: addr}, &resp)
+		err = c.callNode(ctx, node, idl.NameQueryReplicaInfo, true, &idl.QueryReplicaInfoRequest{Node: addr}, &resp)
 	}
 	if err == nil {
 		err = refusal(c, idl.NameQueryReplicaInfo, node, resp.Err, "")
@@ -42,7 +43,7 @@ func (c *Cluster) DiskInfo(ctx context.Context, node string) (DiskInfo, error) {
 	var resp idl.QueryDiskInfoResponse
 	addr, err := idl.ParseAddr(node)
 	if err == nil {
-		err = c.callNode(ctx, node, idl.NameQueryDiskInfo, &idl.QueryDiskInfoRequest{Node: addr}, &resp)
+		err = c.callNode(ctx, node, idl.NameQueryDiskInfo, true, &idl.QueryDiskInfoRequest{Node: addr}, &resp)
 	}
 	if err == nil {
 		err = refusal(c, idl.NameQueryDiskInfo, node, resp.Err, "")
@@ -62,7 +63,7 @@ func (c *Cluster) DiskInfo(ctx context.Context, node string) (DiskInfo, error) {
 // change things.
 func (c *Cluster) RemoteCommand(ctx context.Context, node, cmd string, args ...string) (string, error) {
 	var resp idl.RemoteCommandResponse
-	err := c.callNode(ctx, node, idl.NameRemoteCommand, &idl.RemoteCommandRequest{Cmd: cmd, Arguments: args}, &resp)
+	err := c.callNode(ctx, node, idl.NameRemoteCommand, false, &idl.RemoteCommandRequest{Cmd: cmd, Arguments: args}, &resp)
 	if err == nil && strings.HasPrefix(resp.Output, "unknown command '") {
 		err = ErrUnknownCommand
 	}
@@ -72,10 +73,27 @@ func (c *Cluster) RemoteCommand(ctx context.Context, node, cmd string, args ...s
 	return resp.Output, nil
 }
 
-// callNode sends one request that is not about rows to a server, meta or replica.
-func (c *Cluster) callNode(ctx context.Context, node, name string, req, resp idl.Message) error {
+// nodeAttempts is how often a server is asked whose connection turns out to be lost:
+// one that has been restarted since the last question looks like that.
+const nodeAttempts = 3
+
+// callNode sends a request that is not about rows to a server, meta or replica. A lost
+// connection makes it ask again, if again allows that or the request did not leave.
+func (c *Cluster) callNode(ctx context.Context, node, name string, again bool, req, resp idl.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.RPCTimeout)
 	defer cancel()
+	for n := 1; ; n++ {
+		err := c.tryNode(ctx, node, name, req, resp)
+		if err == nil || n == nodeAttempts || shut(err) || !isConnError(err) || !again && wire.MaybeSent(err) {
+			return err
+		}
+		if !c.rest(ctx, pause(n)) {
+			return err
+		}
+	}
+}
+
+func (c *Cluster) tryNode(ctx context.Context, node, name string, req, resp idl.Message) error {
 	c.mu.Lock()
 	m := c.metas[node]
 	c.mu.Unlock()

@@ -134,9 +134,9 @@ func (e *KindError) Error() string {
 	return fmt.Sprintf("%s must not be sent to the %s server %s (nothing was sent)", e.RPC, e.Conn, e.Addr)
 }
 
-// MaybeSent tells whether a request that failed with err may have reached its
-// server. It is false only for errors of this package that exclude it, for nil, and
-// for a header error ERR_FORWARD_TO_OTHERS or the like, which is an answer.
+// MaybeSent tells whether a request that failed with err may have reached its server
+// without an answer saying what became of it. It is false for errors that exclude
+// that, for a HeaderError, which is such an answer, and for everything else.
 func MaybeSent(err error) bool {
 	var m interface{ MaybeSent() bool }
 	if errors.As(err, &m) {
