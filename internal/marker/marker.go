@@ -24,18 +24,6 @@ const prefix = "pegmigrate: "
 // Version is the version of the marker's form.
 const Version = 1
 
-// Prior is the value of an env before the migration changed it.
-type Prior struct {
-	Had   bool   `json:"had"`
-	Value string `json:"value,omitempty"`
-}
-
-// PriorOf looks a key up in a table's envs.
-func PriorOf(envs map[string]string, key string) Prior {
-	v, ok := envs[key]
-	return Prior{Had: ok, Value: v}
-}
-
 // Marker is what the env says about the migration that owns the table.
 type Marker struct {
 	Version   int       `json:"v"`
