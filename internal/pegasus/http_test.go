@@ -43,7 +43,7 @@ func TestHTTP(t *testing.T) {
 	defer follower.Close()
 
 	k := newCluster(t, 1, 0, 0)
-	c := k.open(func(cfg *Config) { cfg.RPCTimeout = 300 * time.Millisecond })
+	c := k.open(func(cfg *Config) { cfg.RPCTimeout = time.Second })
 	if v, err := c.ConfigValue(t.Context(), node, "known"); err != nil || v != "17" {
 		t.Error(v, err)
 	}

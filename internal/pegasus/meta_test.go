@@ -75,7 +75,7 @@ func TestSilentLeaderIsReplaced(t *testing.T) {
 	if _, err := c.Nodes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took < hedgeAfter || took > 2*time.Second {
+	if took := time.Since(began); took < hedgeAfter || took > 5*time.Second {
 		t.Errorf("took %v", took)
 	}
 }
@@ -121,7 +121,7 @@ func TestNoLeaderErrorSaysWhatEachAddressAnswered(t *testing.T) {
 			_ = nc.Close()
 		}
 	})
-	_, err = Open(t.Context(), Config{Name: "east", ClusterTimeout: 500 * time.Millisecond,
+	_, err = Open(t.Context(), Config{Name: "east", ClusterTimeout: 1500 * time.Millisecond,
 		MetaServers: []string{k.metas[0].addr, k.nodes[0].addr, refused.addr, web.Addr().String(), "nohost.invalid:1", "nonsense"},
 		LookupHost:  func(_ context.Context, host string) ([]string, error) { return nil, errors.New("no such host " + host) }})
 	var nl *NoLeaderError
@@ -180,7 +180,7 @@ func TestLostAnswerToCreateIsNotRepeated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newCluster(t, 1, 0, 0)
-			c := k.open(func(cfg *Config) { cfg.ClusterTimeout = 300 * time.Millisecond })
+			c := k.open(func(cfg *Config) { cfg.ClusterTimeout = time.Second })
 			k.set(func() { k.hook = hook })
 			_, err := c.CreateTable(t.Context(), CreateSpec{Name: "orders", Partitions: 8, Replicas: 3})
 			if !errors.Is(err, ErrOutcomeUnknown) || !strings.Contains(err.Error(), "create table orders") {

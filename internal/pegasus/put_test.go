@@ -135,7 +135,11 @@ func TestPutRetries(t *testing.T) {
 	} {
 		t.Run(reason, func(t *testing.T) {
 			k := newCluster(t, 1, 1, 1)
-			tab := k.table(func(c *Config) { c.RPCTimeout = 100 * time.Millisecond })
+			tab := k.table(func(c *Config) {
+				if c.RPCTimeout = 5 * time.Second; reason == reasonTimeout {
+					c.RPCTimeout = 100 * time.Millisecond
+				}
+			})
 			var n atomic.Int32
 			k.set(func() {
 				k.hook = func(r *request) bool {
@@ -392,7 +396,7 @@ func TestSendManyWithFaults(t *testing.T) {
 
 func TestProbeFence(t *testing.T) {
 	k := newCluster(t, 1, 2, 4)
-	tab := k.table(func(c *Config) { c.RPCTimeout = 100 * time.Millisecond })
+	tab := k.table(func(c *Config) { c.RPCTimeout = 500 * time.Millisecond })
 	key := pegkey.Encode(nil, pegkey.ProbeKey("probe", 2, 4), nil)
 	other := pegkey.Encode(nil, pegkey.ProbeKey("probe", 1, 4), nil)
 	probe := func() (ProbeResult, error) { return tab.ProbeFence(t.Context(), 2, key) }

@@ -221,7 +221,11 @@ func TestScanRecovers(t *testing.T) {
 			k := newCluster(t, 1, 2, 1)
 			want := rowsOf(1000, 30)
 			k.fill(0, want...)
-			tab := k.table(func(c *Config) { c.RPCTimeout = 100 * time.Millisecond })
+			tab := k.table(func(c *Config) {
+				if c.RPCTimeout = 5 * time.Second; tc.reason == reasonTimeout {
+					c.RPCTimeout = 100 * time.Millisecond
+				}
+			})
 			k.scanHook(func(n int, r *request) bool { return tc.hook(k, n, r) })
 			var seen retries
 			got, err := readAll(t.Context(), tab.NewScan(ScanSpec{Batch: 64, OnRetry: seen.add}))

@@ -202,28 +202,6 @@ func TestRefusedConnection(t *testing.T) {
 	})
 }
 
-func TestBackoffGrowsForServersThatNeverAnswer(t *testing.T) {
-	var dials atomic.Int32
-	opts := Options{MinBackoff: 20 * time.Millisecond, MaxBackoff: time.Hour,
-		Dial: func(context.Context, string, string) (net.Conn, error) {
-			dials.Add(1)
-			a, b := net.Pipe()
-			_ = b.Close()
-			return a, nil
-		}}
-	c := replica(t, "nowhere", opts)
-	until := time.Now().Add(200 * time.Millisecond)
-	for time.Now().Before(until) {
-		if _, err := get(t.Context(), c, "k", time.Second); err == nil {
-			t.Fatal("a closed pipe answered")
-		}
-	}
-	// 20 + 40 + 80 + 160 ms, each at least 70 % of that.
-	if n := dials.Load(); n < 2 || n > 6 {
-		t.Errorf("%d dials in 200 ms", n)
-	}
-}
-
 func TestDialTimeoutAndDeadlineWhileDialling(t *testing.T) {
 	opts := Options{DialTimeout: time.Hour,
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
