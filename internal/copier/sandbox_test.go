@@ -2,6 +2,7 @@ package copier_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -69,6 +70,66 @@ func TestCopyIsCompleteUnderFaults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A copy whose target has died is stopped in time, and goes on where it was when the target is back.
+func TestCopyStopsAndGoesOnWithADeadTarget(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	a, src := startTable(ctx, t, "a", 4)
+	b, dst := startTable(ctx, t, "b", 8)
+	const rows = 30_000
+	if err := a.Fill("t", sandbox.LoadSpec{Rows: rows, ValueSize: 100}); err != nil {
+		t.Fatal(err)
+	}
+	saved := map[int32]copier.Cursor{}
+	save := func(cursors []copier.Cursor) error {
+		for _, c := range cursors {
+			saved[c.Partition] = c
+		}
+		return nil
+	}
+	first, stop := context.WithCancel(ctx)
+	defer stop()
+	var killed, stopped time.Time
+	report := copier.ReporterFunc(func(p copier.Progress) {
+		switch {
+		case p.Rows > 0 && killed.IsZero():
+			killed = time.Now()
+			for i := range b.ReplicaServers() {
+				if err := b.KillReplica(i); err != nil {
+					t.Error(err)
+				}
+			}
+		case !killed.IsZero() && stopped.IsZero() && time.Since(killed) > 500*time.Millisecond:
+			stopped = time.Now()
+			stop()
+		}
+	})
+	opts := copier.Options{RowsPerSecond: 10_000, ReportEvery: 20 * time.Millisecond, SaveEvery: 100 * time.Millisecond}
+	_, err := copier.Run(first, scan.Table(src), dst, nil, opts, save, report)
+	if took := time.Since(stopped); !errors.Is(err, context.Canceled) || took > 2*time.Second {
+		t.Fatalf("%v, %v after the interrupt", err, took)
+	}
+	var cursors []copier.Cursor
+	var before uint64
+	for _, c := range saved {
+		cursors = append(cursors, c)
+		before += c.Rows
+	}
+	for i := range b.ReplicaServers() {
+		if err := b.RestartReplica(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := copier.Run(ctx, scan.Table(src), dst, cursors, copier.Options{}, save, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict, err := differ.Run(ctx, scan.Table(src), scan.Table(dst), nil, differ.Options{}, nil, nil)
+	if err != nil || verdict.Differences() != 0 || verdict.Equal != rows || result.Rows != rows || before == 0 || before == rows {
+		t.Errorf("%d rows at the stop, %d at the end, %v, %+v", before, result.Rows, err, verdict.Counts)
 	}
 }
 
