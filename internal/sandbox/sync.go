@@ -11,22 +11,24 @@ import (
 func (c *Cluster) startTimers() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.every(c.timing.Guardian, c.timing.Guardian, func() { c.guard(c.now()) })
-	c.every(c.timing.Balance, c.timing.Balance, c.balance)
+	constant := func(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+	c.every(c.timing.Guardian, constant(c.timing.Guardian), func() { c.guard(c.now()) })
+	c.every(c.timing.Balance, constant(c.timing.Balance), c.balance)
 	for _, n := range c.nodes {
-		c.every(c.spread(c.timing.ConfigSync), c.timing.ConfigSync, func() { c.configSync(n) })
-		c.every(c.spread(c.timing.GroupCheck), c.timing.GroupCheck, func() { c.groupCheck(n) })
+		c.every(c.spread(c.timing.ConfigSync), n.configSyncInterval, func() { c.configSync(n) })
+		c.every(c.spread(c.timing.GroupCheck), constant(c.timing.GroupCheck), func() { c.groupCheck(n) })
 	}
 }
 
-// every calls f under Cluster.mu, first after the given time and then periodically.
-func (c *Cluster) every(first, period time.Duration, f func()) {
+// every calls f under Cluster.mu, first after the given time and then periodically;
+// the period is asked for each time.
+func (c *Cluster) every(first time.Duration, period func() time.Duration, f func()) {
 	var tick func()
 	tick = func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		f()
-		c.afterLocked(period, tick)
+		c.afterLocked(period(), tick)
 	}
 	c.afterLocked(first, tick)
 }
@@ -107,14 +109,16 @@ func (c *Cluster) groupCheckOne(p *partitionState, n *replicaNode) {
 	if primary.status != idl.ReplicaPrimary {
 		return
 	}
-	if primary.part.decree == primary.part.written && primary.members >= primary.minMembers {
-		primary.part.empty()
-	}
-	primary.part.written = primary.part.decree
-	primary.scans.expire(primary.now(), c.timing.ScanContext)
 	for _, s := range p.secondaries {
 		if r := s.replica(p.gpid()); r != nil && s.srv.up() {
 			r.adopt(primary, p.table)
 		}
 	}
+	// The empty write comes after the news about decrees (replica::broadcast_group_check):
+	// secondaries of idle partitions are always one behind.
+	if primary.part.decree == primary.part.written && primary.members >= primary.minMembers {
+		primary.part.empty()
+	}
+	primary.part.written = primary.part.decree
+	primary.scans.expire(primary.now(), c.timing.ScanContext)
 }
