@@ -47,8 +47,9 @@ func queryReplicaInfo(n *replicaNode, _ *idl.QueryReplicaInfoRequest, resp *idl.
 		r.part.mu.Lock()
 		resp.Replicas = append(resp.Replicas, idl.ReplicaInfo{
 			Pid: r.gpid, Ballot: r.ballot, Status: r.status,
-			LastCommittedDecree: r.committed(), LastPreparedDecree: r.part.decree, LastDurableDecree: r.part.durable,
-			AppType: "pegasus", DiskTag: "default", ManualCompactStatus: new(int32(0)),
+			LastCommittedDecree: r.committed(), LastPreparedDecree: r.part.decree,
+			LastDurableDecree: min(r.part.durable, r.committed()),
+			AppType:           "pegasus", DiskTag: "default", ManualCompactStatus: new(int32(0)),
 		})
 		r.part.mu.Unlock()
 	}
