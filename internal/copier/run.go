@@ -10,14 +10,10 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
-// Bounds of the end of a run. Together they stay below the two seconds that a cancelled copy has.
-const (
-	// drainTime is how long a stopping run waits for writes that were sent.
-	drainTime = time.Second
-	// joinTime is how long it waits for workers; one may be stuck in a connection's full write
-	// buffer and is then left to end by itself.
-	joinTime = 500 * time.Millisecond
-)
+// drainTime is how long a stopping run waits for its workers and for the writes that were sent; a
+// cancelled copy has two seconds in all. A worker that is stuck in the full write buffer of a
+// connection is left to end by itself.
+const drainTime = time.Second
 
 // Result is what a copy did, by all runs together where cursors count.
 type Result struct {
@@ -136,19 +132,17 @@ func (r *run) work(ctx context.Context) {
 	go func() { workers.Wait(); close(ended) }()
 	select {
 	case <-ended:
-	case <-ctx.Done():
-		timer := time.NewTimer(joinTime)
-		defer timer.Stop()
-		select {
-		case <-ended:
-		case <-timer.C:
+		if ctx.Err() == nil {
+			return
 		}
-	}
-	if ctx.Err() == nil {
-		return
+	case <-ctx.Done():
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
+	select {
+	case <-ended:
+	case <-drain.Done():
+	}
 	r.win.idle(drain)
 }
 
