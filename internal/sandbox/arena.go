@@ -3,7 +3,7 @@ package sandbox
 // Sizes of arena chunks in bytes. A chunk lives as long as any row in it, so they
 // stay small enough that a few old rows do not keep much alive.
 const (
-	minChunk = 4 << 10
+	minChunk = 512
 	maxChunk = 64 << 10
 )
 

@@ -29,12 +29,22 @@ func (systemClock) AfterFunc(d time.Duration, f func()) func() bool {
 type ManualClock struct {
 	mu     sync.Mutex
 	now    time.Time
+	last   int // number of the newest timer
 	timers map[*manualTimer]struct{}
 }
 
 type manualTimer struct {
-	at time.Time
-	f  func()
+	at     time.Time
+	number int // decides between timers of one moment
+	f      func()
+}
+
+// before tells whether t is due before u.
+func (t *manualTimer) before(u *manualTimer) bool {
+	if t.at.Equal(u.at) {
+		return t.number < u.number
+	}
+	return t.at.Before(u.at)
 }
 
 // NewManualClock starts a clock at now.
@@ -53,7 +63,8 @@ func (m *ManualClock) Now() time.Time {
 func (m *ManualClock) AfterFunc(d time.Duration, f func()) func() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := &manualTimer{at: m.now.Add(d), f: f}
+	m.last++
+	t := &manualTimer{at: m.now.Add(d), number: m.last, f: f}
 	m.timers[t] = struct{}{}
 	return func() bool {
 		m.mu.Lock()
@@ -90,7 +101,7 @@ func (m *ManualClock) Advance(d time.Duration) {
 func (m *ManualClock) due(end time.Time) *manualTimer {
 	var first *manualTimer
 	for t := range m.timers {
-		if !t.at.After(end) && (first == nil || t.at.Before(first.at)) {
+		if !t.at.After(end) && (first == nil || t.before(first)) {
 			first = t
 		}
 	}

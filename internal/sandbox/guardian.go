@@ -23,15 +23,45 @@ func (c *Cluster) guard(now time.Time) {
 		return
 	}
 	for _, t := range c.tables {
-		if !t.serving() {
-			continue
-		}
-		for _, p := range t.partitions {
-			if !p.healthy() && p.moving == nil && !now.Before(p.cureAt) {
-				c.cure(p, now)
-			}
+		if t.serving() {
+			c.cureTable(t, now)
 		}
 	}
+}
+
+// cureTable takes one step for every partition that needs one.
+func (c *Cluster) cureTable(t *table, now time.Time) {
+	var loads map[*replicaNode]*load
+	for _, p := range t.partitions {
+		if p.healthy() || p.moving != nil || now.Before(p.cureAt) {
+			continue
+		}
+		if loads == nil {
+			loads = c.loads(t)
+		}
+		c.cure(p, loads, now)
+	}
+}
+
+// load counts the replicas of a table on a server.
+type load struct{ primaries, all int }
+
+// loads counts the replicas of a table on every server.
+func (c *Cluster) loads(t *table) map[*replicaNode]*load {
+	loads := make(map[*replicaNode]*load, len(c.nodes))
+	for _, n := range c.nodes {
+		loads[n] = &load{}
+	}
+	for _, p := range t.partitions {
+		if p.primary != nil {
+			loads[p.primary].primaries++
+			loads[p.primary].all++
+		}
+		for _, s := range p.secondaries {
+			loads[s].all++
+		}
+	}
+	return loads
 }
 
 // nodeDead takes the replicas of a dead server out of all partitions.
@@ -58,18 +88,23 @@ func (c *Cluster) dropReplica(p *partitionState, n *replicaNode) {
 }
 
 // cure takes one step towards full membership: a primary first, then one secondary.
-func (c *Cluster) cure(p *partitionState, now time.Time) {
+func (c *Cluster) cure(p *partitionState, loads map[*replicaNode]*load, now time.Time) {
 	if p.primary == nil {
-		n := c.nextPrimary(p)
+		n := c.nextPrimary(p, loads)
 		if n == nil {
 			return
 		}
+		if !p.has(n) {
+			loads[n].all++
+		}
+		loads[n].primaries++
 		c.promote(p, n)
 	} else {
-		n := c.nextSecondary(p, now)
+		n := c.nextSecondary(p, loads, now)
 		if n == nil {
 			return
 		}
+		loads[n].all++
 		p.secondaries = append(slices.Clone(p.secondaries), n)
 		p.lastDrops = slices.DeleteFunc(slices.Clone(p.lastDrops), func(s *replicaNode) bool { return s == n })
 		p.ballot++
@@ -108,7 +143,7 @@ func (c *Cluster) learn(p *partitionState, n *replicaNode) {
 
 // nextPrimary chooses who serves a partition without primary: a secondary, a server
 // that had a replica, or for a new partition the server with the fewest primaries.
-func (c *Cluster) nextPrimary(p *partitionState) *replicaNode {
+func (c *Cluster) nextPrimary(p *partitionState, loads map[*replicaNode]*load) *replicaNode {
 	for _, s := range p.secondaries {
 		if s.alive && s.srv.up() {
 			return s
@@ -122,12 +157,12 @@ func (c *Cluster) nextPrimary(p *partitionState) *replicaNode {
 	if p.ballot > 0 && !p.table.poisoned {
 		return nil // all replicas are on dead servers: it stays down until one returns
 	}
-	return c.leastLoaded(p, (*replicaNode).primaryLoad)
+	return c.leastLoaded(p, func(n *replicaNode) int { return loads[n].primaries })
 }
 
 // nextSecondary prefers servers that had the replica; others get it only when those
 // stayed away for Timing.Dropout.
-func (c *Cluster) nextSecondary(p *partitionState, now time.Time) *replicaNode {
+func (c *Cluster) nextSecondary(p *partitionState, loads map[*replicaNode]*load, now time.Time) *replicaNode {
 	for _, n := range slices.Backward(p.lastDrops) {
 		if n.alive && n.srv.up() && !p.has(n) {
 			return n
@@ -138,12 +173,11 @@ func (c *Cluster) nextSecondary(p *partitionState, now time.Time) *replicaNode {
 			return nil
 		}
 	}
-	return c.leastLoaded(p, (*replicaNode).totalLoad)
+	return c.leastLoaded(p, func(n *replicaNode) int { return loads[n].all })
 }
 
-// leastLoaded is the living server outside of the partition with the smallest load
-// of the partition's table.
-func (c *Cluster) leastLoaded(p *partitionState, load func(*replicaNode, *table) int) *replicaNode {
+// leastLoaded is the living server outside of the partition with the smallest load.
+func (c *Cluster) leastLoaded(p *partitionState, loadOf func(*replicaNode) int) *replicaNode {
 	var best *replicaNode
 	offset := int(p.index)
 	for i := range c.nodes {
@@ -151,33 +185,11 @@ func (c *Cluster) leastLoaded(p *partitionState, load func(*replicaNode, *table)
 		if !n.alive || !n.srv.up() || p.has(n) {
 			continue
 		}
-		if best == nil || load(n, p.table) < load(best, p.table) {
+		if best == nil || loadOf(n) < loadOf(best) {
 			best = n
 		}
 	}
 	return best
-}
-
-// primaryLoad counts the primaries of a table on the server.
-func (n *replicaNode) primaryLoad(t *table) int {
-	count := 0
-	for _, p := range t.partitions {
-		if p.primary == n {
-			count++
-		}
-	}
-	return count
-}
-
-// totalLoad counts the replicas of a table on the server.
-func (n *replicaNode) totalLoad(t *table) int {
-	count := 0
-	for _, p := range t.partitions {
-		if p.has(n) {
-			count++
-		}
-	}
-	return count
 }
 
 // partitionsOn are the partitions that a server serves.
@@ -213,3 +225,9 @@ func (c *Cluster) aliveCount() int {
 	}
 	return count
 }
+
+// primaryLoad counts the primaries of a table on the server.
+func (n *replicaNode) primaryLoad(t *table) int { return n.c.loads(t)[n].primaries }
+
+// totalLoad counts the replicas of a table on the server.
+func (n *replicaNode) totalLoad(t *table) int { return n.c.loads(t)[n].all }

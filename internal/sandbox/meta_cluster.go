@@ -48,17 +48,21 @@ func levelName(l idl.MetaLevel) string {
 
 // stddev is how unevenly primaries and all replicas are spread over living servers.
 func (c *Cluster) stddev() (primaries, total float64) {
+	sums := make(map[*replicaNode]*load, len(c.nodes))
+	for _, n := range c.nodes {
+		sums[n] = &load{}
+	}
+	for _, t := range c.tables {
+		for n, l := range c.loads(t) {
+			sums[n].primaries += l.primaries
+			sums[n].all += l.all
+		}
+	}
 	var prim, all []float64
 	for _, n := range c.nodes {
-		if !n.alive {
-			continue
+		if n.alive {
+			prim, all = append(prim, float64(sums[n].primaries)), append(all, float64(sums[n].all))
 		}
-		var p, a int
-		for _, t := range c.tables {
-			p += n.primaryLoad(t)
-			a += n.totalLoad(t)
-		}
-		prim, all = append(prim, float64(p)), append(all, float64(a))
 	}
 	return deviation(prim), deviation(all)
 }

@@ -16,7 +16,7 @@ const (
 
 // maxPartitions bounds what one request can make the sandbox allocate; real servers
 // have no such limit.
-const maxPartitions = 1 << 16
+const maxPartitions = 1 << 14
 
 // createApp checks in the order of server_state::create_app and answers at once;
 // replicas appear later.

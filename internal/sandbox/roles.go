@@ -90,13 +90,10 @@ func (c *Cluster) balance() {
 		if !t.healthy() {
 			continue
 		}
-		load := make(map[*replicaNode]int, len(c.nodes))
-		for _, p := range t.partitions {
-			load[p.primary]++
-		}
+		loads := c.loads(t)
 		for _, p := range t.partitions {
 			for _, s := range p.secondaries {
-				if load[s]+2 <= load[p.primary] {
+				if loads[s].primaries+2 <= loads[p.primary].primaries {
 					c.movePrimary(p, s)
 					return
 				}

@@ -77,7 +77,9 @@ func (r *replica) compact() {
 // the rows, so that a compaction has nothing left to do.
 func (r *replica) adopt(primary *replica, t *table) {
 	r.synced = r.part.decree
-	r.env.update(primary.env.envs, primary.env.version, t.info.PartitionCount)
+	if primary.env.version > r.env.version {
+		r.env.update(primary.env.envs, primary.env.version, t.info.PartitionCount)
+	}
 }
 
 // groupCheck is what the primaries on one server do every group_check_interval:
