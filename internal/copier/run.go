@@ -56,7 +56,8 @@ type run struct {
 // and once at the end.
 //
 // When ctx ends, Run sends no further write, waits at most a second for the answers of those under
-// way, saves, and returns ctx's error within two seconds. Otherwise the error is a *ReadError,
+// way, saves, and returns ctx's error within two seconds; what was sent and not answered by then
+// may still reach dst until its deadline. Otherwise the error is a *ReadError,
 // *WriteError or *SaveError, or says why cursors do not fit.
 func Run(ctx context.Context, src Source, dst Target, resume []Cursor, opts Options, save func([]Cursor) error, report Reporter) (Result, error) {
 	r, err := newRun(src, dst, resume, opts)

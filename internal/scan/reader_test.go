@@ -113,7 +113,7 @@ func TestReaderShrinksPages(t *testing.T) {
 // While the size of rows is unknown, one reader at a time finds out.
 func TestSizerProbesOnce(t *testing.T) {
 	table := scantest.New(8)
-	for i := range 4000 {
+	for i := range 160 {
 		table.Put(row(i, 100_000))
 	}
 	sizer := scan.NewSizer(200_000, 0)

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // Bounds of a page in rows. The server cuts batches at rocksdb_max_iteration_count (1000).
@@ -11,6 +12,8 @@ const (
 	// probeBatch is asked for while nothing is known about the size of rows: with values at
 	// the server's write limit of 1 MiB a first page is then 8 MiB at most.
 	probeBatch = 8
+	// probeWait is how long a reader waits for another one to learn the size of rows.
+	probeWait = 2 * time.Second
 	// rowCost is the memory of a row in a page besides its key and value: slice headers in
 	// the reply and in the page, and what thrift puts around the fields.
 	rowCost = 128
@@ -57,14 +60,19 @@ func (s *Sizer) learn(rows int, bytes int64) {
 	s.average.Store(size)
 }
 
-// first is the batch of a reader's first page. While nothing is known only one reader at a time
-// gets one, and must call the returned function after it; the others wait for what it learns.
+// first is the batch of a reader's first page. While nothing is known one reader gets a small one,
+// and must call the returned function after it; the others wait for what it learns, but not long,
+// because the partition that it reads may be without a primary.
 func (s *Sizer) first(ctx context.Context) (batch int, learned func(), err error) {
 	if s.average.Load() != 0 {
 		return s.rows(0, 0), func() {}, nil
 	}
+	timer := time.NewTimer(probeWait)
+	defer timer.Stop()
 	select {
 	case s.probing <- struct{}{}:
+	case <-timer.C:
+		return min(probeBatch, s.batch), func() {}, nil
 	case <-ctx.Done():
 		return 0, nil, ctx.Err()
 	}
