@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A tour of pegmigrate on one machine, and a check of it at the same time: two embedded clusters,
-# 200,000 rows, one migration from 8 to 16 partitions, and a comparison that does not use the
-# tool's own. It leaves .demo behind to look at and ends with exactly one line,
+# 200,000 rows, one migration from 8 to 16 partitions that is killed and goes on, and a comparison
+# that does not use the tool's own. It leaves .demo behind to look at and ends with exactly one line,
 #   demo: ok rows=N differences=0 seconds=S        exit code 0
 #   demo: FAILED <why>                             exit code 1
 set -euo pipefail
@@ -11,6 +11,7 @@ rows=${ROWS:-200000}
 dir=.demo
 go=${GO:-go}
 sandbox=
+started=$(date +%s)
 
 # Whatever happens, the sandbox is stopped and the last line is one of the two above.
 finish() {
@@ -52,7 +53,6 @@ why="the build failed"
 export CGO_ENABLED=0
 "$go" build -trimpath -o bin/pegmigrate .
 PATH=$PWD/bin:$PATH
-started=$(date +%s)
 
 title "two clusters, a and b, of two meta and three replica servers each"
 rm -rf "$dir"
@@ -93,7 +93,10 @@ migration "demo" {
     partition_count = 16 # the source has 8
   }
   method "copy" {
-    source_writes = "fenced"
+    source_writes = "fenced" # writes are rejected, proven per partition, until rows are compared
+  }
+  limits {
+    rows_per_second = 100000 # slow enough to be killed half-way
   }
 }
 HCL
@@ -102,8 +105,27 @@ cat "$dir/move/migration.hcl"
 title "plan: looks at both clusters, changes nothing"
 run pegmigrate plan "$dir/move"
 
-title "apply"
-run pegmigrate apply -auto-approve "$dir/move"
+title "apply, killed with SIGKILL in the middle of the copy"
+apply=(pegmigrate apply -auto-approve "$dir/move")
+printf '$ %s   # the plan that it prints again is left out here\n' "${apply[*]}"
+"${apply[@]}" >/dev/null &
+victim=$!
+for _ in $(seq 300); do
+  # The journal holds the cursors: what the target has acknowledged of each partition.
+  [ -s "$dir/move/.pegmigrate/demo@copy.journal" ] && break
+  kill -0 "$victim" 2>/dev/null || break
+  sleep 0.1
+done
+if kill -KILL "$victim" 2>/dev/null; then echo "killed"; else echo "it was faster than the kill"; fi
+wait "$victim" 2>/dev/null || true
+
+title "status: what the state remembers and what the clusters show"
+run pegmigrate status "$dir/move"
+
+title "the same command goes on where it stopped"
+why="\`${apply[*]}\` failed"
+printf '$ %s\n' "${apply[*]}"
+"${apply[@]}" >/dev/null
 
 title "verify: the tool's own comparison, once more and alone"
 run pegmigrate verify "$dir/move"
