@@ -117,17 +117,17 @@ func (v *settings) snapshot() map[string]string {
 	return maps.Clone(v.values)
 }
 
+// startFlags are the flags of a server as its configuration file sets them.
+func (c *Cluster) startFlags() []flag { return withValues(slices.Clone(c.flags), c.flagValues()) }
+
 // allFlags are the flags of a server with the values that they have now.
-func (s *server) allFlags() []flag {
-	flags := slices.Clone(s.c.flags)
-	own, changed := s.c.flagValues(), s.settings.snapshot()
+func (s *server) allFlags() []flag { return withValues(s.c.startFlags(), s.settings.snapshot()) }
+
+// withValues gives flags the values of a map where it has one.
+func withValues(flags []flag, values map[string]string) []flag {
 	for i := range flags {
-		f := &flags[i]
-		if v, ok := own[f.Name]; ok {
-			f.Value = v
-		}
-		if v, ok := changed[f.Name]; ok {
-			f.Value = v
+		if v, ok := values[flags[i].Name]; ok {
+			flags[i].Value = v
 		}
 	}
 	return flags

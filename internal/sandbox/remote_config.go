@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// configDump prints the configuration as an ini file. With an argument a real server
-// writes a file on its own disk; a sandbox refuses to.
+// configDump prints the configuration that the server started with as an ini file.
+// With an argument a real server writes a file on its own disk; a sandbox only says so.
 func configDump(s *server, args []string) string {
 	if len(args) > 0 {
 		return "config dump to file " + args[0] + "\n"
 	}
-	flags := append(s.allFlags(), s.c.clusterSettings()...)
+	flags := append(s.c.startFlags(), s.c.clusterSettings()...)
 	slices.SortStableFunc(flags, func(a, b flag) int { return cmp.Compare(a.Section, b.Section) })
 	var b strings.Builder
 	section := ""
@@ -25,6 +26,9 @@ func configDump(s *server, args []string) string {
 			}
 			section = f.Section
 			fmt.Fprintf(&b, "[%s]\n", section)
+		}
+		if v, err := strconv.ParseFloat(f.Value, 64); f.Type == "FV_DOUBLE" && err == nil {
+			f.Value = strconv.FormatFloat(v, 'f', 6, 64)
 		}
 		fmt.Fprintf(&b, "; %s\n%s = %s\n\n", f.Description, f.Name, f.Value)
 	}
