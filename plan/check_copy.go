@@ -2,7 +2,6 @@ package plan
 
 import (
 	"strings"
-	"time"
 
 	"github.com/pegmigrate/pegmigrate/schema"
 )
@@ -125,7 +124,6 @@ func (b *builder) window() Estimate {
 	}
 	spread := b.f.Source.ConfigSync
 	w = w.Plus(Estimate{Duration: spread, Low: 0, High: 2 * spread})
-	w.Duration = w.Duration.Round(time.Second)
 	return w
 }
 

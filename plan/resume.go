@@ -18,11 +18,13 @@ func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
 		partitions: begun.Target.Partitions, replicas: begun.Target.Replicas}
 	b.checkClusters()
 	b.checkIdentity(begun)
+	b.checkSameCluster(begun.Source, f.Source, b.place(m.Source.Cluster.Range))
+	b.checkSameCluster(begun.Target, f.Target, b.place(m.Target.Cluster.Range))
 	b.checkResumedSource(begun)
 	b.checkResumedTarget(begun)
 	p.Checks = b.checks.list
 	p.ConfigFingerprint = m.Fingerprint
-	p.Steps = withLimits(begun.Steps, copyLimits(m.Limits))
+	p.Steps = withLimits(begun.Steps, copyLimits(m.Limits), f)
 	p.Source.Rows, p.Source.Bytes = sizeOf(f.SourceTable)
 	if f.TargetTable != nil {
 		p.Target.Exists, p.Target.ID = true, f.TargetTable.ID
@@ -61,17 +63,23 @@ func remaining(steps []Step, progress *Progress) []Step {
 	return steps[progress.StepsDone:]
 }
 
-// withLimits gives the steps that move data the limits declared now.
-func withLimits(steps []Step, limits CopyLimits) []Step {
+// withLimits gives the steps that move data the limits declared now, and estimates of what is left.
+func withLimits(steps []Step, limits CopyLimits, f Facts) []Step {
+	rows, bytes := sizeOf(f.SourceTable)
+	leftRows, leftBytes := rows, bytes
+	if f.Owned != nil && rows > 0 {
+		left := 1 - min(1, float64(f.Owned.Progress.RowsCopied)/float64(rows))
+		leftRows, leftBytes = uint64(float64(rows)*left), uint64(float64(bytes)*left)
+	}
 	out := make([]Step, len(steps))
 	for i, s := range steps {
 		switch a := s.Action.(type) {
 		case Copy:
 			a.Limits = limits
-			s.Action = a
+			s.Action, s.Estimate = a, estimateMove(leftRows, leftBytes, limits, false)
 		case Verify:
 			a.Limits = limits
-			s.Action = a
+			s.Action, s.Estimate = a, estimateMove(rows, bytes, limits, true)
 		}
 		out[i] = s
 	}
@@ -87,6 +95,15 @@ func (b *builder) checkIdentity(begun *Plan) {
 	b.checks.fail(CodeIdentity, b.place(b.m.Range),
 		"put the declaration back (limits and approve may change), or `pegmigrate rollback` first",
 		"migration %q was begun with another declaration: tables, method, envs or verification changed since", b.m.Name)
+}
+
+// checkSameCluster finds out when a label points to another cluster than it did: meta servers may
+// be replaced on the way, clusters may not.
+func (b *builder) checkSameCluster(then Endpoint, now ClusterFacts, place string) {
+	if then.ClusterName != now.Name {
+		b.checks.fail(CodeDrifted, place, "put the right meta_servers back",
+			"cluster %q calls itself %q, it was %q when this migration began", then.Cluster, now.Name, then.ClusterName)
+	}
 }
 
 func (b *builder) checkResumedSource(begun *Plan) {

@@ -25,17 +25,19 @@ type identity struct {
 	Reserve      int64             `json:"reserve,omitempty"`
 }
 
-// side is one table. The meta servers are part of it, as a set: a label that begins to point
-// elsewhere must not go unnoticed in the middle of a run.
+// side is one table. The meta servers are no part of it: one that is replaced in the middle of a
+// run must not make it unresumable. That a label still points to the same cluster is for plan to
+// find out, from what the cluster says it is and from the app ids.
 type side struct {
-	Cluster string   `json:"cluster"`
-	Metas   []string `json:"metas"`
-	Table   string   `json:"table"`
+	Cluster string `json:"cluster"`
+	Table   string `json:"table"`
 }
 
 // declaration is the identity with what may change while a migration is under way.
 type declaration struct {
 	Identity       identity  `json:"identity"`
+	SourceMetas    []string  `json:"source_metas"` // as sets
+	TargetMetas    []string  `json:"target_metas"`
 	WriteReject    int64     `json:"write_reject,omitempty"`
 	RowsPerSecond  int64     `json:"rows_per_second,omitempty"`
 	BytesPerSecond int64     `json:"bytes_per_second,omitempty"`
@@ -53,8 +55,8 @@ const fingerprintFormat = 1
 func fingerprints(m *Migration) (whole, identityOnly string) {
 	id := identity{
 		Format: fingerprintFormat, Name: m.Name,
-		Source:     side{m.Source.Cluster.Label, sortedSet(m.Source.Cluster.MetaServers), m.Source.Table},
-		Target:     side{m.Target.Cluster.Label, sortedSet(m.Target.Cluster.MetaServers), m.Target.Table},
+		Source:     side{m.Source.Cluster.Label, m.Source.Table},
+		Target:     side{m.Target.Cluster.Label, m.Target.Table},
 		Partitions: m.Target.PartitionCount, Replicas: m.Target.ReplicaCount, Envs: m.Target.Envs,
 		IfExists: m.Target.IfExists, Method: m.Method.Kind(), Verify: m.Verify.Mode,
 		After: m.After.Source, Reserve: int64(m.After.Reserve),
@@ -63,7 +65,8 @@ func fingerprints(m *Migration) (whole, identityOnly string) {
 		id.SourceWrites = c.SourceWrites
 	}
 	d := declaration{
-		Identity: id, WriteReject: int64(m.Limits.WriteReject), RowsPerSecond: m.Limits.RowsPerSecond,
+		Identity: id, SourceMetas: sortedSet(m.Source.Cluster.MetaServers), TargetMetas: sortedSet(m.Target.Cluster.MetaServers),
+		WriteReject: int64(m.Limits.WriteReject), RowsPerSecond: m.Limits.RowsPerSecond,
 		BytesPerSecond: m.Limits.BytesPerSecond, InFlight: m.Limits.InFlight, SendRate: m.Limits.SendRate,
 		Window: m.Limits.Window, StopIf: m.Limits.StopIf, Approve: m.Approve,
 	}
