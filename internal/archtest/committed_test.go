@@ -66,14 +66,21 @@ func TestCommittedFilesNameNothingOfThisMachine(t *testing.T) {
 // TestRecordedDataSaysWhereItComesFrom: data that the code is held to is worth what its origin is
 // worth.
 func TestRecordedDataSaysWhereItComesFrom(t *testing.T) {
+	a := allow(map[string]string{
+		"testdata/plan": "golden plans, written by `go test -update` and read in review",
+	})
+	defer a.done(t)
 	folders := map[string]bool{}
 	for _, path := range committed(t) {
 		parts := strings.Split(path, "/")
 		if len(parts) > 2 && parts[0] == "testdata" && !strings.HasSuffix(path, ".txtar") {
-			folders[filepath.Join(parts[0], parts[1])] = true
+			folders[parts[0]+"/"+parts[1]] = true
 		}
 	}
 	for folder := range folders {
+		if a.has(folder) {
+			continue
+		}
 		if _, err := os.Stat(filepath.Join(root, folder, "README.md")); err != nil {
 			t.Errorf("%s has no README.md that says where its files come from", folder)
 		}
