@@ -90,8 +90,9 @@ func TestFaultMatrix(t *testing.T) {
 
 // pair is two clusters and a filled source table "t".
 type pair struct {
-	a, b *sandbox.Cluster
-	dir  string
+	a, b  *sandbox.Cluster
+	dir   string
+	after string // an after block, "" for none
 }
 
 func newPair(t *testing.T, rows int) *pair {
@@ -137,8 +138,9 @@ migration "m" {
     partition_count = 4
   }
   method "copy" { source_writes = %q }
+  %s
 }
-`, list(p.a.MetaServers()), list(p.b.MetaServers()), writes)
+`, list(p.a.MetaServers()), list(p.b.MetaServers()), writes, p.after)
 	if err := os.WriteFile(filepath.Join(p.dir, "migration.hcl"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
