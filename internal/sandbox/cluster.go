@@ -139,17 +139,6 @@ func (c *Cluster) begin() bool {
 	return true
 }
 
-// spawn runs f on a goroutine that Close waits for.
-func (c *Cluster) spawn(f func()) {
-	if !c.begin() {
-		return
-	}
-	go func() {
-		defer c.wg.Done()
-		f()
-	}()
-}
-
 // Name is the cluster's own name.
 func (c *Cluster) Name() string { return c.cfg.Name }
 

@@ -46,7 +46,7 @@ func (s *server) before(q *request, out []byte, hook Hook, h handler) []byte {
 		q.detach().later(v.delay, run)
 		return out
 	case actHold:
-		s.c.when(v.until, q.conn, q.detach(), run)
+		q.detach().when(v.until, run)
 		return out
 	case actCut:
 		q.conn.close()
@@ -80,7 +80,7 @@ func (s *server) afterwards(q *request, out []byte, hook Hook, h handler) []byte
 		if v.act == actDelay {
 			q.detach().later(v.delay, send)
 		} else {
-			s.c.when(v.until, q.conn, q.detach(), send)
+			q.detach().when(v.until, send)
 		}
 		return out[:mark]
 	case actCut:
@@ -115,23 +115,4 @@ func (c *Cluster) after(d time.Duration, f func()) {
 			f()
 		}
 	})
-}
-
-// when runs h once until is closed and sends what it appends; it gives up when the
-// connection or the cluster ends.
-func (c *Cluster) when(until <-chan struct{}, cn *conn, q *request, h handler) {
-	if !c.begin() {
-		return
-	}
-	go func() {
-		defer c.wg.Done()
-		select {
-		case <-until:
-			if out := h(q, nil); len(out) > 0 {
-				cn.write(out)
-			}
-		case <-cn.done:
-		case <-c.done:
-		}
-	}()
 }

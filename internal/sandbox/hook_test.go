@@ -252,3 +252,33 @@ func TestRepeatedFaults(t *testing.T) {
 	}
 	until(t, "a leader again", func() bool { return c.Leader() != "" && c.MetaUp(0) })
 }
+
+func TestDelayedWriteOutlivesItsClient(t *testing.T) {
+	release := make(chan struct{})
+	tc := hooked(t, verdictFor(idl.NamePut, Before, Hold(release)))
+	cl := tc.sendPut("v")
+	// The answer to another request shows that the put has arrived.
+	cl.call(tc.header(0, 0), idl.NameGet, &idl.BlobRequest{Key: key("k", "s")}, &idl.GetResponse{})
+	cl.conn.Close()
+	close(release)
+	until(t, "the write is executed", func() bool { n, _ := tc.c.Count("t"); return n == 1 })
+}
+
+func TestDelayedWriteDiesWithItsServer(t *testing.T) {
+	release := make(chan struct{})
+	tc := hooked(t, verdictFor(idl.NamePut, Before, Hold(release)))
+	cl := tc.sendPut("v")
+	cl.call(tc.header(0, 0), idl.NameGet, &idl.BlobRequest{Key: key("k", "s")}, &idl.GetResponse{})
+	for i := range tc.c.nodes {
+		if err := errors.Join(tc.c.KillReplica(i), tc.c.RestartReplica(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(release)
+	if err := tc.c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := tc.c.tables[0].partitions[0].data.store.len(); n != 1 {
+		t.Errorf("%d rows, the empty one included; the write of a dead server was executed", n)
+	}
+}

@@ -22,13 +22,16 @@ type request struct {
 	unthrottled bool
 	// forced is a RocksDB status that a hook wants as answer, StatusOK for none.
 	forced idl.Status
-	dec    idl.Decoder
+	// epoch is that of the process which got the request, once it is detached.
+	epoch int64
+	dec   idl.Decoder
 }
 
 // detach makes the request outlive the read buffer that its frame lies in.
 func (q *request) detach() *request {
 	d := *q
 	d.Args = bytes.Clone(q.Args)
+	d.epoch = q.srv.epoch.Load()
 	return &d
 }
 
@@ -47,11 +50,35 @@ func (q *request) fail(out []byte, code idl.ErrorCode) []byte {
 
 // later runs h after d and sends what it appends; the request must be detached.
 func (q *request) later(d time.Duration, h handler) {
-	q.srv.c.after(d, func() {
-		if out := h(q, nil); len(out) > 0 {
-			q.conn.write(out)
+	q.srv.c.after(d, func() { q.resume(h) })
+}
+
+// when runs h once until is closed and sends what it appends; the request must be
+// detached.
+func (q *request) when(until <-chan struct{}, h handler) {
+	c := q.srv.c
+	if !c.begin() {
+		return
+	}
+	go func() {
+		defer c.wg.Done()
+		select {
+		case <-until:
+			q.resume(h)
+		case <-c.done:
 		}
-	})
+	}()
+}
+
+// resume runs h for a request that waited. That the client has gone meanwhile does
+// not stop it, as it does not stop a server; the death of the process does.
+func (q *request) resume(h handler) {
+	if q.srv.epoch.Load() != q.epoch {
+		return
+	}
+	if out := h(q, nil); len(out) > 0 {
+		q.conn.write(out)
+	}
 }
 
 // decode reads the argument; false closes the connection, since a real server

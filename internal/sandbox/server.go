@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
@@ -31,6 +32,10 @@ type server struct {
 	// meta is set on meta servers, node on replica servers.
 	meta *metaServer
 	node *replicaNode
+
+	// epoch counts the processes that have run here, so that what one of them left
+	// unfinished is not finished by the next.
+	epoch atomic.Int64
 
 	mu sync.Mutex
 	ln net.Listener // nil while the process is dead
@@ -132,6 +137,7 @@ func (s *server) stop() {
 	if s.ln == nil {
 		return
 	}
+	s.epoch.Add(1)
 	_ = s.ln.Close() // only fails when closed already
 	s.ln = nil
 	for cn := range s.conns {
