@@ -48,7 +48,7 @@ func (s *server) serveOther(cn *conn, first []byte) bool {
 	for !cn.closed() {
 		from.N = maxHTTPHead
 		req, err := http.ReadRequest(reader)
-		if err != nil {
+		if err != nil || req.ContentLength > maxHTTPBody {
 			return true
 		}
 		from.N = maxHTTPBody
