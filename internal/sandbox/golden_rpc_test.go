@@ -134,6 +134,9 @@ func (w *world) compare(scenario string, x exchange, head idl.ResponseHead) {
 	if want == nil || got == nil {
 		return
 	}
+	if whole := idl.AppendResponse(nil, head.Seq, head.Name, head.Code, got); !bytes.HasSuffix(whole, head.Result) {
+		w.t.Errorf("%s line %d: the answer to %s is not encoded as the codec does: %x", scenario, x.request.line, x.request.RPC, head.Result)
+	}
 	w.localise(want)
 	w.exclude(got, want)
 	if diff := gocmp.Diff(want, got); diff != "" {
