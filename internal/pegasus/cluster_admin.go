@@ -147,10 +147,14 @@ func (c *Cluster) controlMeta(ctx context.Context, l idl.MetaLevel) (old idl.Met
 	return resp.OldLevel, nil
 }
 
-// Duplications lists the duplications of a table.
+// Duplications lists the duplications of a table; a cluster whose metas run without
+// duplication ([replication] duplication_enabled) has none.
 func (c *Cluster) Duplications(ctx context.Context, table string) ([]Duplication, error) {
 	resp, addr, err := askMeta(ctx, c, idl.NameQueryDuplication, &idl.QueryDuplicationRequest{AppName: table}, false,
 		func(r *idl.QueryDuplicationResponse) idl.ErrorCode { return r.Err })
+	if err == nil && resp.Err == idl.ErrServiceNotActive {
+		return nil, nil
+	}
 	if err == nil {
 		err = refusal(c, idl.NameQueryDuplication, addr, resp.Err, "")
 	}

@@ -60,8 +60,8 @@ func (c *Cluster) ask(ctx context.Context, m *wire.MetaConn) answer {
 			a.forward = resp.Partitions[0].Primary.String()
 			a.text = "forwards to " + a.forward
 		}
-	case resp.Err == idl.ErrServiceNotActive:
-		a.text = "leads, but is not ready (ERR_SERVICE_NOT_ACTIVE)"
+	case notReady(resp.Err):
+		a.text = "leads, but is not ready (" + string(resp.Err) + ")"
 	default:
 		a.leads = true
 	}

@@ -81,20 +81,69 @@ func TestSilentLeaderIsReplaced(t *testing.T) {
 }
 
 func TestLeaderNotReadyIsRetried(t *testing.T) {
+	for _, code := range []idl.ErrorCode{idl.ErrServiceNotActive, idl.ErrUnderRecovery} {
+		k := newCluster(t, 1, 0, 0)
+		c := k.open()
+		var n atomic.Int32
+		k.set(func() {
+			k.hook = func(r *request) bool {
+				if n.Load() >= 3 {
+					return false
+				}
+				switch r.Name {
+				case idl.NameListNodes:
+					n.Add(1)
+					r.reply(&idl.ListNodesResponse{Err: code})
+				case idl.NameQueryConfig: // it says so to everything
+					r.reply(&idl.QueryConfigResponse{Err: code})
+				default:
+					return false
+				}
+				return true
+			}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.Nodes(ctx)
+			done <- err
+		}()
+		eventually(t, "the leader is asked", func() bool { return n.Load() == 1 })
+		n.Store(3) // it is ready
+		if err := receive(t, done); err != nil {
+			t.Fatalf("%s: %v", string(code), err)
+		}
+	}
+}
+
+// A leader at work answers ERR_SERVICE_NOT_ACTIVE for a service that its configuration turns off.
+func TestServiceThatIsTurnedOff(t *testing.T) {
 	k := newCluster(t, 1, 0, 0)
 	c := k.open()
 	var n atomic.Int32
 	k.set(func() {
 		k.hook = func(r *request) bool {
-			if r.Name != idl.NameListNodes || n.Add(1) > 3 {
+			switch r.Name {
+			case idl.NameQueryDuplication:
+				n.Add(1)
+				r.reply(&idl.QueryDuplicationResponse{Err: idl.ErrServiceNotActive})
+			case idl.NameQueryBulkLoad:
+				r.reply(&idl.QueryBulkLoadResponse{Err: idl.ErrServiceNotActive})
+			default:
 				return false
 			}
-			r.reply(&idl.ListNodesResponse{Err: idl.ErrServiceNotActive})
 			return true
 		}
 	})
-	if _, err := c.Nodes(t.Context()); err != nil || n.Load() != 4 {
-		t.Fatal(err, n.Load())
+	if dups, err := c.Duplications(t.Context(), "orders"); err != nil || len(dups) != 0 || n.Load() != 2 {
+		t.Errorf("%d questions: %v, %v", n.Load(), dups, err)
+	}
+	if _, err := c.BulkLoadStatus(t.Context(), "orders"); !errors.Is(err, idl.ErrServiceNotActive) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.Nodes(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -49,7 +49,8 @@ func (c *Cluster) metaCall(ctx context.Context, op metaOp) (idl.Message, string,
 	defer cancel()
 	ctx, end := c.lifetime(ctx)
 	defer end()
-	var last error // why the attempt before did not end it
+	var last error           // why the attempt before did not end it
+	var ready *wire.MetaConn // answered as a leader at work, although not to this request
 	for n := 0; ; n++ {
 		m := c.currentLeader()
 		if m == nil {
@@ -60,15 +61,31 @@ func (c *Cluster) metaCall(ctx context.Context, op metaOp) (idl.Message, string,
 		}
 		resp, err := c.attempt(ctx, m, op)
 		again, err := c.judgeMeta(m.Addr(), op, resp, err)
-		if !again {
+		switch {
+		case !again:
 			return resp, m.Addr(), err
+		case ready == m && inactive(err):
+			return resp, m.Addr(), nil // the caller sees the code
+		case inactive(err) && c.ask(ctx, m).leads:
+			// It became ready in between, or the request is for a service that is switched
+			// off (duplication_enabled = false): the next answer tells.
+			ready, last = m, err
+			continue
 		}
 		c.forgetLeader(m.Addr())
-		last = err
+		last, ready = err, nil
 		if !c.rest(ctx, pause(n)) {
 			return nil, m.Addr(), err
 		}
 	}
+}
+
+// inactive tells whether a meta's answer is ERR_SERVICE_NOT_ACTIVE, in its body. A leader that is
+// still starting says so to everything, a leader at work about a service that it does not run
+// (src/meta/meta_service.cpp, on_query_duplication_info).
+func inactive(err error) bool {
+	var me *MetaError
+	return errors.As(err, &me) && me.Code == idl.ErrServiceNotActive
 }
 
 // judgeMeta decides about one attempt: whether to go on, and otherwise its error.
@@ -77,13 +94,13 @@ func (c *Cluster) judgeMeta(addr string, op metaOp, resp idl.Message, err error)
 	switch {
 	case err == nil:
 		code := op.code(resp)
-		if code == idl.ErrForwardToOthers || code == idl.ErrServiceNotActive {
+		if code == idl.ErrForwardToOthers || notReady(code) {
 			return true, &MetaError{RPC: op.rpc.Name, Addr: addr, Code: code}
 		}
 		return false, nil
 	case errors.As(err, &he):
 		// These are answers of a server that has not executed the request.
-		busy := he.Code == idl.ErrBusy || he.Code == idl.ErrForwardToOthers || he.Code == idl.ErrServiceNotActive
+		busy := he.Code == idl.ErrBusy || he.Code == idl.ErrForwardToOthers || notReady(he.Code)
 		return busy, err
 	case op.once && wire.MaybeSent(err):
 		return false, fmt.Errorf("%w: %w (ask the cluster before doing it again)", ErrOutcomeUnknown, err)
@@ -94,6 +111,12 @@ func (c *Cluster) judgeMeta(addr string, op metaOp, resp idl.Message, err error)
 	default:
 		return true, err
 	}
+}
+
+// notReady tells whether a code is what a leader answers that has not loaded its state
+// (src/meta/meta_service.h, check_leader_status).
+func notReady(code idl.ErrorCode) bool {
+	return code == idl.ErrServiceNotActive || code == idl.ErrUnderRecovery
 }
 
 // attempt sends the request to one meta. When that is silent for a second the others
