@@ -13,7 +13,7 @@ fail() {
 command -v "${GO:-go}" >/dev/null 2>&1 || fail "Go is not installed; get 1.26 or later from https://go.dev/dl/"
 # Asked inside the module, so that an older Go that fetches the right toolchain by itself passes.
 version=$("${GO:-go}" env GOVERSION 2>&1) || fail "Go 1.26 or later is needed: $version"
-number=${version#go}
+number=${version##*go}
 major=${number%%.*}
 rest=${number#*.}
 minor=${rest%%[!0-9]*}
@@ -33,4 +33,5 @@ if ! command -v "${cc%% *}" >/dev/null 2>&1; then
   echo "setup: installing a C compiler for the race detector"
   DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -q && $install" >/dev/null ||
     fail "the C compiler could not be installed; do it by hand: $install"
+  command -v "${cc%% *}" >/dev/null 2>&1 || fail "the race detector needs the C compiler $cc, which is not there (go env CC)"
 fi
