@@ -160,9 +160,23 @@ func (s *Scan) step(ctx context.Context) (page Page, ready bool, err error) {
 		return s.reply(ctx)
 	case errors.As(err, &given):
 		return Page{}, false, nil // not sent, because of a ctx that has ended since
+	case s.throttled(err):
+		if err := s.recover(ctx, err, ""); err != nil {
+			return Page{}, false, err
+		}
+		s.held = true
+		return Page{}, false, nil
 	default:
 		return Page{}, false, s.recover(ctx, err, "")
 	}
+}
+
+// throttled tells whether a context outlives the failed request that named it: servers test for
+// throttling before they take a context out (pegasus_server_impl.cpp, on_scan). One that is given
+// up there pins a snapshot for five minutes. A count is begun anew after any failure.
+func (s *Scan) throttled(err error) bool {
+	code, _ := CodeOf(err)
+	return code == idl.ErrBusy && !s.opening && !s.counting
 }
 
 // request sends the next request unless one is in flight.

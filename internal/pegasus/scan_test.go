@@ -495,3 +495,25 @@ func TestScanPageThatArrivesLate(t *testing.T) {
 		t.Fatalf("%d rows, %v, after %s", len(got), err, seen.reasons())
 	}
 }
+
+// A throttled server has not touched the context: opening another one would leave it there.
+func TestBusyKeepsTheScanContext(t *testing.T) {
+	k := newCluster(t, 1, 1, 1)
+	want := rowsOf(500, 10)
+	k.fill(0, want...)
+	tab := k.table()
+	k.scanHook(func(n int, r *request) bool {
+		if r.Name != idl.NameScan || n%3 != 0 {
+			return false
+		}
+		r.fail(idl.ErrBusy)
+		return true
+	})
+	got, err := readAll(t.Context(), tab.NewScan(ScanSpec{Batch: 50}))
+	if err != nil || !sameRows(got, want) {
+		t.Fatalf("%d rows, %v", len(got), err)
+	}
+	if n := len(k.opened); n != 1 {
+		t.Errorf("%d scans were opened", n)
+	}
+}
