@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
@@ -22,6 +21,14 @@ type copied struct {
 	Digest  json.RawMessage `json:"digest,omitempty"`
 }
 
+// kindRecopied marks a comparison that follows a second copy: rows of the first one that the source
+// has lost since are still on the target.
+const kindRecopied = "recopied"
+
+func recopied() *state.Blob {
+	return &state.Blob{Kind: kindRecopied, Version: 1, Data: json.RawMessage("true")}
+}
+
 // copyRunner moves the rows.
 type copyRunner struct {
 	base
@@ -37,6 +44,9 @@ func (c *copyRunner) done(context.Context) (bool, string, error) {
 }
 
 func (c *copyRunner) run(ctx context.Context) error {
+	if err := c.parkTTL(ctx); err != nil {
+		return err
+	}
 	journal := c.r.Store.Journal(c.id)
 	cursors := map[string]json.RawMessage{}
 	if err := journal.Replay(func(b state.Blob) error {
@@ -56,6 +66,9 @@ func (c *copyRunner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.unverified(ctx); err != nil {
+		return err
+	}
 	c.r.moved = out
 	proof, err := blob(kindCopied, copied{Rows: out.Rows, Bytes: out.Bytes, Expired: out.Expired, Digest: out.Digest})
 	if err != nil {
@@ -68,22 +81,43 @@ func (c *copyRunner) run(ctx context.Context) error {
 	return journal.Discard()
 }
 
-func (c *copyRunner) move(ctx context.Context, job CopyJob) (CopyOutcome, error) {
-	inBudget, cancel, err := c.r.withBudget(ctx)
+// parkTTL takes a default_ttl of the target out of force that an earlier copy of this migration had
+// finished with: it would stamp every row that has no expiry. It comes back with the step that set
+// it, which is done again after the copy.
+func (c *copyRunner) parkTTL(ctx context.Context) error {
+	s, err := c.target(ctx, c.a.Target)
 	if err != nil {
-		return CopyOutcome{}, err
+		return err
 	}
-	defer cancel()
-	out, err := c.r.World.Engine.Copy(inBudget, job)
-	switch {
-	case err == nil:
-		return out, nil
-	case overBudget(inBudget):
-		return CopyOutcome{}, c.r.abandonWindow(ctx, c.id)
-	case ctx.Err() != nil || isWriteError(err):
-		return CopyOutcome{}, err
+	if ttl := s.Envs[plan.EnvDefaultTTL]; ttl == "" || ttl == "0" {
+		return nil
 	}
-	return CopyOutcome{}, &StepError{Step: c.id, Code: CodeCopy, Text: "the copy stopped", Err: err,
+	park := &parkRunner{c.base, plan.ParkTTL{Table: c.a.Target}}
+	return park.run(ctx)
+}
+
+// unverified looks once more at the fence when nothing compares the rows afterwards.
+func (c *copyRunner) unverified(ctx context.Context) error {
+	if c.r.watch == nil || c.r.verifies() {
+		return nil
+	}
+	leaked, err := c.r.watch.settle(ctx)
+	if err != nil || !leaked {
+		return err
+	}
+	if err := c.r.copyAnew(); err != nil {
+		return err
+	}
+	return &StepError{Step: c.id, Code: CodeFence, Text: "the fence leaked while rows were copied, and no comparison is declared that would find what changed",
+		Hint: "apply again copies everything anew; leave verify out of the declaration for a full comparison"}
+}
+
+func (c *copyRunner) move(ctx context.Context, job CopyJob) (CopyOutcome, error) {
+	out, err := c.r.World.Engine.Copy(ctx, job)
+	if err == nil || ctx.Err() != nil || isWriteError(err) {
+		return out, err
+	}
+	return out, &StepError{Step: c.id, Code: CodeCopy, Text: "the copy stopped", Err: err,
 		Hint: "when the cause is mended, run the same command again: it goes on from the saved cursors"}
 }
 
@@ -96,80 +130,39 @@ func saveCursors(journal *state.Journal, cursors map[string]json.RawMessage) err
 	return journal.Sync()
 }
 
-// errOverBudget is the cause of a context that ends because the reject window does.
-var errOverBudget = errors.New("write-reject budget used up")
-
-func overBudget(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errOverBudget) }
-
-// withBudget ends the context when lifting the fence has to begin.
-func (r *Run) withBudget(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	left, ok, err := r.budgetLeft(ctx)
-	if err != nil || !ok {
-		return ctx, func() {}, err
-	}
-	bounded, cancel := context.WithTimeoutCause(ctx, max(left, 0), errOverBudget)
-	return bounded, cancel, nil
-}
-
-// abandonWindow lifts the fence and forgets what was copied behind it: rows may change from now
-// on. The next apply starts the window anew.
-func (r *Run) abandonWindow(ctx context.Context, at string) error {
-	budget := r.writeReject()
+// copyAnew makes the next apply copy everything again, and lets the comparison after it take away
+// what the source lost meanwhile. The journal goes first: a cursor in it would let rows be skipped.
+func (r *Run) copyAnew() error {
 	for _, s := range r.Plan.Steps {
-		f, ok := s.Action.(plan.Fence)
-		if !ok {
-			continue
-		}
-		if err := r.undoFence(ctx, s.ID, f.Table); err != nil {
-			return err
-		}
-	}
-	if err := r.forgetMove(); err != nil {
-		return err
-	}
-	return &BudgetError{Step: at, Budget: budget}
-}
-
-// forgetMove sets the steps from the fence to the comparison back to pending.
-func (r *Run) forgetMove() error {
-	for _, s := range r.Plan.Steps {
-		switch s.Action.(type) {
-		case plan.Copy:
+		if _, ok := s.Action.(plan.Copy); ok {
 			if err := r.Store.Journal(s.ID).Discard(); err != nil {
 				return err
 			}
-		case plan.Fence, plan.Quiesce, plan.Verify:
-		default:
-			continue
-		}
-		if err := r.update(s.ID, func(rec *state.Step) {
-			rec.Status, rec.Proof, rec.Cursor = state.Pending, nil, nil
-			if _, ok := s.Action.(plan.Fence); ok {
-				rec.Prior = nil // taken anew with the next fence
-			}
-		}); err != nil {
-			return err
 		}
 	}
-	return nil
+	return r.Store.Update(func(d *state.Document) error {
+		for _, s := range r.Plan.Steps {
+			rec := d.Step(s.ID)
+			if rec == nil {
+				continue
+			}
+			switch s.Action.(type) {
+			case plan.Copy:
+				rec.Status, rec.Proof, rec.Cursor = state.Pending, nil, nil
+			case plan.Verify:
+				rec.Cursor = recopied()
+			}
+		}
+		return nil
+	})
 }
 
-// overdueFence lifts a fence whose budget ended while nobody was at work, before anything else.
-func (r *Run) overdueFence(ctx context.Context) error {
-	if !r.fenceUp() {
-		return nil
-	}
+// verifies says whether the plan compares the rows.
+func (r *Run) verifies() bool {
 	for _, s := range r.Plan.Steps {
-		if _, ok := s.Action.(plan.Fence); !ok {
-			continue
-		}
-		p, known, err := unblob[fenceProof](r.record(s.ID).Proof, kindFence)
-		if err != nil {
-			return err
-		}
-		if known && !p.Until.IsZero() && r.Now().After(p.Until) {
-			return r.abandonWindow(ctx, s.ID)
+		if _, ok := s.Action.(plan.Verify); ok {
+			return true
 		}
 	}
-	return nil
+	return false
 }

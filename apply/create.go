@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/state"
 )
 
-// created is the proof of a table that this run made: its app id is what rollback may drop.
+// created is the memory of a creation: the app id is what rollback may drop.
 type created struct {
-	ID int32 `json:"id"`
+	ID int32 `json:"id,omitempty"`
+	// Sent is set before a create request leaves and taken back when its answer says that it did
+	// nothing: only while it is set may a table that turns up be ours.
+	Sent bool `json:"sent,omitempty"`
 }
 
 // createRunner creates the target.
@@ -21,51 +25,62 @@ type createRunner struct {
 	a plan.CreateTable
 }
 
-// done accepts only a table that this run made: one whose id was recorded, or one that appeared
-// after the intent, with the planned shape, while our create request was on its way.
+// done accepts only a table that this run made: one whose id was recorded, or one that turned up,
+// with the planned shape, after a create request whose answer is not known.
 func (c *createRunner) done(ctx context.Context) (bool, string, error) {
 	s, err := c.table(ctx, c.a.Table)
-	if errors.Is(err, ErrNoTable) {
+	if err != nil && !errors.Is(err, ErrNoTable) {
+		return false, "", err
+	}
+	return c.judge(s, err == nil)
+}
+
+func (c *createRunner) judge(s TableState, exists bool) (bool, string, error) {
+	memory, err := c.r.created(c.id)
+	if err != nil {
+		return false, "", err
+	}
+	switch {
+	case !exists && memory.ID == 0:
 		return false, c.a.Table.String() + " does not exist", nil
-	}
-	if err != nil {
-		return false, "", err
-	}
-	record := c.r.record(c.id)
-	id, known, err := c.r.createdID(c.id)
-	if err != nil {
-		return false, "", err
-	}
-	if known && id != s.ID {
-		return false, "", c.stolen(s, fmt.Sprintf("this run created id %d", id))
-	}
-	if !known {
-		if record.Attempts < 2 && !c.r.sentCreate {
-			return false, "", c.stolen(s, "it was absent when the migration began")
-		}
-		if err := c.plausible(s); err != nil {
+	case !exists:
+		return false, "", &StepError{Step: c.id, Code: CodeTargetStolen,
+			Text: fmt.Sprintf("%s, which this run created with id %d, is gone", c.a.Table, memory.ID),
+			Hint: "recall it, or `pegmigrate rollback` and plan again"}
+	case memory.ID != 0 && memory.ID != s.ID:
+		return false, "", c.stolen(s, fmt.Sprintf("this run created id %d", memory.ID))
+	case memory.ID == 0:
+		if err := c.plausible(s, memory); err != nil {
 			return false, "", err
 		}
-		if err := c.recordID(s.ID); err != nil {
+		if err := c.remember(created{ID: s.ID}); err != nil {
 			return false, "", err
 		}
 	}
 	return true, fmt.Sprintf("%s exists with id %d", c.a.Table, s.ID), nil
 }
 
-// plausible compares a table that may be ours with what was asked for. Ids only grow, so a table
-// that existed before the intent cannot pass.
-func (c *createRunner) plausible(s TableState) error {
+// plausible judges a table that may be ours. Ids only grow, so one that existed before the
+// migration began cannot pass; our marker cannot be a stranger's; and a table that somebody else
+// made in the same moment, in the same shape, passes only if it has no env that we did not ask for.
+func (c *createRunner) plausible(s TableState, memory created) error {
+	m, err := marker.Parse(s.Envs[marker.Env])
+	if err != nil || m != nil && m.Lineage != c.r.Store.Document().Lineage {
+		return c.stolen(s, "its "+marker.Env+" names another owner")
+	}
+	if m != nil {
+		return nil
+	}
+	if !memory.Sent {
+		return c.stolen(s, "this run had not asked for it yet")
+	}
 	p, err := c.r.priors()
 	if err != nil {
 		return err
 	}
-	if s.ID <= p.TargetHighestID || s.Partitions != c.a.Partitions || s.Replicas != c.a.Replicas {
-		return c.stolen(s, fmt.Sprintf("asked for were %d partitions x %d and an id above %d", c.a.Partitions, c.a.Replicas, p.TargetHighestID))
-	}
-	m, err := marker.Parse(s.Envs[marker.Env])
-	if err != nil || m != nil && m.Lineage != c.r.Store.Document().Lineage {
-		return c.stolen(s, "its "+marker.Env+" names another owner")
+	if s.ID <= p.TargetHighestID || s.Partitions != c.a.Partitions || s.Replicas != c.a.Replicas || !maps.Equal(s.Envs, c.a.Envs) {
+		return c.stolen(s, fmt.Sprintf("asked for were %d partitions x %d, envs %v and an id above %d",
+			c.a.Partitions, c.a.Replicas, sorted(c.a.Envs), p.TargetHighestID))
 	}
 	return nil
 }
@@ -77,40 +92,82 @@ func (c *createRunner) stolen(s TableState, why string) error {
 }
 
 func (c *createRunner) run(ctx context.Context) error {
-	c.r.sentCreate = true
-	call, cancel := c.call(ctx)
-	defer cancel()
-	id, err := c.r.World.Tables.CreateTable(call, c.a)
-	if err == nil {
-		return c.recordID(id)
+	before, err := c.r.created(c.id)
+	if err != nil {
+		return err
 	}
-	if !errors.Is(err, ErrOutcomeUnknown) {
-		return fmt.Errorf("create %s: %w", c.a.Table, err)
+	if err := c.remember(created{Sent: true}); err != nil {
+		return err
 	}
-	// The request may still be on its way to the leader: look until it shows or the wait is over.
+	id, lost, err := c.send(ctx)
+	switch {
+	case lost != nil:
+		return c.awaitLost(ctx, lost)
+	case err == nil:
+		return c.remember(created{ID: id})
+	case before.Sent:
+		// An earlier request may have made the table that stands in the way of this one.
+		if done, _, look := c.done(ctx); look != nil || done {
+			return look
+		}
+	default:
+		if err := c.remember(created{}); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// send asks for the table once; more often only as long as the cluster says that it did nothing. A
+// lost answer is no answer, whatever else failed.
+func (c *createRunner) send(ctx context.Context) (id int32, lost, err error) {
+	err = c.insist(ctx, "create "+c.a.Table.String(), func(ctx context.Context) error {
+		call, cancel := c.call(ctx)
+		defer cancel()
+		var err error
+		id, err = c.r.World.Tables.CreateTable(call, c.a)
+		if err != nil && (errors.Is(err, ErrOutcomeUnknown) || call.Err() != nil) {
+			lost = err
+			return nil
+		}
+		return err
+	})
+	return id, lost, err
+}
+
+// awaitLost looks for the table of a request that may still be on its way to the leader.
+func (c *createRunner) awaitLost(ctx context.Context, lost error) error {
 	return c.await(ctx, c.r.Waits.Call, CodeCluster, "run the same command again: it looks for the table first",
 		func(ctx context.Context) (bool, string, error) {
-			done, reason, err := c.done(ctx)
-			return done, "the answer to create was lost; " + reason, err
+			s, err := c.tableOnce(ctx, c.a.Table)
+			if err != nil && !errors.Is(err, ErrNoTable) {
+				reason, err := tolerate(ctx, err)
+				return false, reason, err
+			}
+			done, reason, err := c.judge(s, err == nil)
+			return done, fmt.Sprintf("%v; %s", lost, reason), err
 		})
 }
 
-func (c *createRunner) recordID(id int32) error {
-	proof, err := blob(kindCreate, created{ID: id})
+func (c *createRunner) remember(v created) error {
+	proof, err := blob(kindCreate, v)
 	if err != nil {
 		return err
 	}
 	return c.r.update(c.id, func(s *state.Step) { s.Proof = proof })
 }
 
-// createdID gives the app id that a create step recorded.
-func (r *Run) createdID(step string) (int32, bool, error) {
-	v, ok, err := unblob[created](r.record(step).Proof, kindCreate)
-	return v.ID, ok, err
+// created gives what a create step remembers.
+func (r *Run) created(step string) (created, error) {
+	v, _, err := unblob[created](r.record(step).Proof, kindCreate)
+	return v, err
 }
 
-// CreatedBlob is the proof of a create step whose table was found by -adopt.
-func CreatedBlob(id int32) (*state.Blob, error) { return blob(kindCreate, created{ID: id}) }
+// CreatedBlob is the memory of a create step whose table was found by -adopt; id 0 says that a
+// request may be under way, or have made a table that carries no marker yet.
+func CreatedBlob(id int32) (*state.Blob, error) {
+	return blob(kindCreate, created{ID: id, Sent: id == 0})
+}
 
 // CreatedID gives the app id of the target that a document's migration created, 0 for none, and
 // whether a creation may be under way.
@@ -124,70 +181,7 @@ func CreatedID(doc *state.Document, p *plan.Plan) (id int32, creating bool) {
 			continue
 		}
 		v, _, err := unblob[created](record.Proof, kindCreate)
-		if err != nil {
-			return 0, true
-		}
-		return v.ID, v.ID == 0 && record.Attempts > 0 && record.Status != state.Undone
+		return v.ID, err != nil || v.ID == 0 && v.Sent
 	}
 	return 0, false
-}
-
-// healthRunner waits for full replication and then marks the target as this run's.
-type healthRunner struct {
-	base
-	a plan.AwaitHealthy
-}
-
-func (h *healthRunner) done(ctx context.Context) (bool, string, error) {
-	health, err := h.health(ctx)
-	if err != nil {
-		return false, "", err
-	}
-	if health.Full < health.Partitions {
-		return false, fmt.Sprintf("%d of %d partitions are fully replicated", health.Full, health.Partitions), nil
-	}
-	s, err := h.table(ctx, h.a.Table)
-	if err != nil {
-		return false, "", err
-	}
-	if m, _ := marker.Parse(s.Envs[marker.Env]); m == nil || m.Lineage != h.r.Store.Document().Lineage {
-		return false, "the target does not carry the marker yet", nil
-	}
-	return true, fmt.Sprintf("all %d partitions have %d replicas", health.Partitions, h.a.Replicas), nil
-}
-
-func (h *healthRunner) health(ctx context.Context) (Health, error) {
-	ctx, cancel := h.call(ctx)
-	defer cancel()
-	return h.r.World.Tables.Health(ctx, h.a.Table)
-}
-
-func (h *healthRunner) run(ctx context.Context) error {
-	err := h.await(ctx, h.r.Waits.Healthy, CodeNeverHealthy, "look at the target's replica servers; `pegmigrate rollback` drops the table",
-		func(ctx context.Context) (bool, string, error) {
-			health, err := h.health(ctx)
-			if err != nil {
-				reason, err := tolerate(ctx, err)
-				return false, reason, err
-			}
-			return health.Full == health.Partitions && health.Partitions > 0,
-				fmt.Sprintf("%d of %d partitions fully replicated, %d without primary", health.Full, health.Partitions, health.NoPrimary), nil
-		})
-	if err != nil {
-		return err
-	}
-	p, err := h.r.priors()
-	if err != nil {
-		return err
-	}
-	s, err := h.table(ctx, h.a.Table)
-	if err != nil {
-		return err
-	}
-	m, err := marker.Parse(s.Envs[marker.Env])
-	if err != nil || m != nil && m.Lineage != h.r.Store.Document().Lineage {
-		return &StepError{Step: h.id, Code: CodeForeignMarker, Text: h.a.Table.String() + " carries somebody else's marker",
-			Hint: "`pegmigrate doctor` shows whose"}
-	}
-	return h.r.mark(ctx, h.a.Table, "target", h.r.Plan.Source.TableRef, p.TargetInfo, p)
 }

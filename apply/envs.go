@@ -16,20 +16,8 @@ func sorted[V any](m map[string]V) []string { return sortedKeys(m) }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
-// setEnvs sets envs with the deadline of one request.
-func (r *Run) setEnvs(ctx context.Context, t plan.TableRef, envs map[string]string) error {
-	ctx, cancel := context.WithTimeout(ctx, r.Waits.Call)
-	defer cancel()
-	if err := r.World.Tables.SetEnvs(ctx, t, envs); err != nil {
-		return fmt.Errorf("set %v of %s: %w", sorted(envs), t, err)
-	}
-	return nil
-}
-
 // restoreEnvs gives envs back exactly what they had: a value, or absence.
-func (r *Run) restoreEnvs(ctx context.Context, t plan.TableRef, priors map[string]marker.Prior) error {
-	ctx, cancel := context.WithTimeout(ctx, r.Waits.Call)
-	defer cancel()
+func (b base) restoreEnvs(ctx context.Context, t plan.TableRef, priors map[string]marker.Prior) error {
 	set := map[string]string{}
 	var remove []string
 	for _, key := range sorted(priors) {
@@ -40,14 +28,12 @@ func (r *Run) restoreEnvs(ctx context.Context, t plan.TableRef, priors map[strin
 		}
 	}
 	if len(set) > 0 {
-		if err := r.World.Tables.SetEnvs(ctx, t, set); err != nil {
-			return fmt.Errorf("put %v of %s back: %w", sorted(set), t, err)
+		if err := b.setEnvs(ctx, t, set); err != nil {
+			return err
 		}
 	}
 	if len(remove) > 0 {
-		if err := r.World.Tables.DeleteEnvs(ctx, t, remove); err != nil {
-			return fmt.Errorf("take %v off %s: %w", remove, t, err)
-		}
+		return b.deleteEnvs(ctx, t, remove)
 	}
 	return nil
 }
@@ -67,15 +53,22 @@ func (e *envsRunner) prior(ctx context.Context) (*state.Blob, error) {
 	for key := range e.a.Envs {
 		priors[key] = marker.PriorOf(s.Envs, key)
 	}
-	// What an earlier step of this run parked is not what the table had.
-	if own, err := e.r.priors(); err == nil {
-		for key := range priors {
-			if p, ok := own.TargetEnvs[key]; ok {
-				priors[key] = p
-			}
+	return blob(kindEnvs, e.atFirst(priors))
+}
+
+// atFirst puts what a table's envs were before the migration over what they are now: what an
+// earlier step of this run, or a run that was lost, had set is not what the table had.
+func (b base) atFirst(priors map[string]marker.Prior) map[string]marker.Prior {
+	own, err := b.r.priors()
+	if err != nil {
+		return priors
+	}
+	for key := range priors {
+		if p, ok := own.TargetEnvs[key]; ok {
+			priors[key] = p
 		}
 	}
-	return blob(kindEnvs, priors)
+	return priors
 }
 
 func (e *envsRunner) done(ctx context.Context) (bool, string, error) {
@@ -92,7 +85,7 @@ func (e *envsRunner) done(ctx context.Context) (bool, string, error) {
 }
 
 func (e *envsRunner) run(ctx context.Context) error {
-	return e.r.setEnvs(ctx, e.a.Table, e.a.Envs)
+	return e.setEnvs(ctx, e.a.Table, e.a.Envs)
 }
 
 // parkRunner takes default_ttl out of force and proves it with rows.
@@ -106,7 +99,7 @@ func (p *parkRunner) prior(ctx context.Context) (*state.Blob, error) {
 	if err != nil {
 		return nil, err
 	}
-	return blob(kindEnvs, map[string]marker.Prior{plan.EnvDefaultTTL: marker.PriorOf(s.Envs, plan.EnvDefaultTTL)})
+	return blob(kindEnvs, p.atFirst(map[string]marker.Prior{plan.EnvDefaultTTL: marker.PriorOf(s.Envs, plan.EnvDefaultTTL)}))
 }
 
 func (p *parkRunner) done(ctx context.Context) (bool, string, error) {
@@ -128,10 +121,10 @@ func (p *parkRunner) done(ctx context.Context) (bool, string, error) {
 }
 
 func (p *parkRunner) run(ctx context.Context) error {
-	if err := p.r.setEnvs(ctx, p.a.Table, map[string]string{plan.EnvDefaultTTL: "0"}); err != nil {
+	if err := p.setEnvs(ctx, p.a.Table, map[string]string{plan.EnvDefaultTTL: "0"}); err != nil {
 		return err
 	}
-	limit, err := p.r.syncLimit(ctx, p.a.Table.Cluster)
+	limit, err := p.syncLimit(ctx, p.a.Table.Cluster)
 	if err != nil {
 		return err
 	}

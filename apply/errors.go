@@ -72,11 +72,18 @@ func (e *InterruptedError) Error() string { return "interrupted at step " + e.St
 type DifferencesError struct {
 	Step  string
 	Count uint64
+	// SourceChanged counts the source partitions that do not hold the rows any more that were read
+	// from them, although the operator promised that nobody writes.
+	SourceChanged int
 }
 
 // Error implements error.
 func (e *DifferencesError) Error() string {
-	return fmt.Sprintf("%s: source and target differ in %d rows", e.Step, e.Count)
+	s := fmt.Sprintf("%s: source and target differ in %d rows", e.Step, e.Count)
+	if e.SourceChanged > 0 {
+		s += fmt.Sprintf("; %d partitions of the source were written to during the copy", e.SourceChanged)
+	}
+	return s
 }
 
 // BudgetError says that the write-reject budget was used up and the fence was lifted.

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,11 +13,33 @@ import (
 
 // fenceProof says when and by whom writes were seen to be rejected.
 type fenceProof struct {
+	// FirstRejected is when the first partition rejected a write: the write-reject budget runs from
+	// here on. It is durable before the second partition is looked at again.
 	FirstRejected time.Time `json:"first_rejected"`
-	Proven        time.Time `json:"proven"`
-	// Until is when the declared write-reject budget ends; zero without one.
+	// Proven is when every partition had rejected one, zero before.
+	Proven time.Time `json:"proven,omitzero"`
+	// Until is when the budget ends as it was declared then, zero without one; for people.
 	Until  time.Time `json:"until,omitzero"`
-	Probes []Probe   `json:"probes"`
+	Probes []Probe   `json:"probes,omitempty"`
+	// Leaked says that writes may have been let in since Proven while no watch was running.
+	Leaked bool `json:"leaked,omitempty"`
+	// Lifted is when the fence was taken down before the step that does so had its turn.
+	Lifted time.Time `json:"lifted,omitzero"`
+}
+
+// moved says whether a partition's ballot differs from what was proven: its primary may have
+// changed, and a new primary accepts writes until it has learnt the env.
+func (p fenceProof) moved(now []Probe) bool {
+	then := map[int32]int64{}
+	for _, probe := range p.Probes {
+		then[probe.Partition] = probe.Ballot
+	}
+	for _, probe := range now {
+		if ballot, ok := then[probe.Partition]; ok && ballot != probe.Ballot {
+			return true
+		}
+	}
+	return false
 }
 
 // fenceRunner raises a fence.
@@ -51,20 +72,53 @@ func (f *fenceRunner) done(ctx context.Context) (bool, string, error) {
 	if n := count(probes, Rejected); n < len(probes) {
 		return false, fmt.Sprintf("%d of %d partitions reject writes", n, len(probes)), nil
 	}
-	if err := f.recordProbes(probes); err != nil {
+	if err := f.amend(func(p *fenceProof) { p.Proven, p.Probes = f.r.Now(), probes }); err != nil {
 		return false, "", err
 	}
 	return true, fmt.Sprintf("a write to each of %d partitions was rejected by its primary", len(probes)), nil
 }
 
-// holds proves a fence again that an earlier run raised.
+// holds proves a fence again that an earlier run raised. Whatever shows that it may have let writes
+// in meanwhile is made durable before the old proof is replaced.
 func (f *fenceRunner) holds(ctx context.Context) (bool, error) {
-	ok, _, err := f.done(ctx)
-	return ok, err
+	p, _, err := f.r.fenceProof(f.id)
+	if err != nil {
+		return false, err
+	}
+	s, err := f.table(ctx, f.a.Table)
+	if err != nil {
+		return false, err
+	}
+	if s.Envs[plan.EnvDeny] != f.a.Mode {
+		return false, f.amend(func(p *fenceProof) { p.Leaked = true })
+	}
+	var probes []Probe
+	err = f.await(ctx, f.r.Waits.Transient, CodeFence, "look at the primaries of the source table", func(ctx context.Context) (bool, string, error) {
+		var err error
+		if probes, err = f.probe(ctx, f.a.Table, partitionsOf(s)); err != nil {
+			reason, err := tolerate(ctx, err)
+			return false, reason, err
+		}
+		unclear := count(probes, Unclear)
+		return unclear == 0, fmt.Sprintf("%d partitions do not say whether the fence holds", unclear), nil
+	})
+	if err != nil {
+		return false, err
+	}
+	held := count(probes, Accepted) == 0
+	return held, f.amend(func(now *fenceProof) {
+		now.Leaked = now.Leaked || !held || p.moved(probes)
+		if held {
+			now.Proven, now.Probes = f.r.Now(), probes
+		}
+	})
 }
 
 func (f *fenceRunner) run(ctx context.Context) error {
-	if err := f.r.setEnvs(ctx, f.a.Table, map[string]string{plan.EnvDeny: f.a.Mode}); err != nil {
+	if err := f.refreshPrior(ctx); err != nil {
+		return err
+	}
+	if err := f.setEnvs(ctx, f.a.Table, map[string]string{plan.EnvDeny: f.a.Mode}); err != nil {
 		return err
 	}
 	sent := f.r.Now()
@@ -73,10 +127,10 @@ func (f *fenceRunner) run(ctx context.Context) error {
 		return err
 	}
 	round := newFenceRound(partitionsOf(s), Rejected)
-	if err := f.proveAll(ctx, f.a.Table, round); err != nil {
+	if err := f.proveAll(ctx, f.a.Table, round, func() error { return f.inBudget(ctx, round) }); err != nil {
 		return err
 	}
-	if err := f.recordRound(round); err != nil {
+	if err := f.amend(func(p *fenceProof) { p.Proven, p.Probes = round.last, round.list() }); err != nil {
 		return err
 	}
 	f.r.Sink.Emit(event.FenceProven{Step: f.id, Cluster: f.a.Table.Cluster, Table: f.a.Table.Table, Up: true,
@@ -84,9 +138,49 @@ func (f *fenceRunner) run(ctx context.Context) error {
 	return nil
 }
 
-// proveAll probes until every partition gave the wanted verdict once under its present ballot.
-func (b base) proveAll(ctx context.Context, t plan.TableRef, round *fenceRound) error {
-	limit, err := b.r.syncLimit(ctx, t.Cluster)
+// refreshPrior looks at the prior value again when an earlier attempt recorded it but, as the
+// clusters show, changed nothing: somebody may have changed the env since.
+func (f *fenceRunner) refreshPrior(ctx context.Context) error {
+	if _, known, err := f.r.fenceProof(f.id); err != nil || known || f.r.record(f.id).Attempts < 2 {
+		return err
+	}
+	s, err := f.table(ctx, f.a.Table)
+	if err != nil || s.Envs[plan.EnvDeny] == f.a.Mode {
+		return err
+	}
+	prior, err := blob(kindDeny, marker.PriorOf(s.Envs, plan.EnvDeny))
+	if err != nil {
+		return err
+	}
+	return f.r.update(f.id, func(rec *state.Step) { rec.Prior = prior })
+}
+
+// inBudget makes the first rejection durable, and ends the wait for the other partitions when the
+// budget does: it runs while some partitions reject already and others do not yet.
+func (f *fenceRunner) inBudget(ctx context.Context, round *fenceRound) error {
+	if round.first.IsZero() {
+		return nil
+	}
+	p, known, err := f.r.fenceProof(f.id)
+	if err != nil {
+		return err
+	}
+	if !known || p.FirstRejected.IsZero() {
+		if err := f.amend(func(p *fenceProof) { p.FirstRejected = round.first }); err != nil {
+			return err
+		}
+	}
+	left, ok, err := f.r.windowLeft(ctx)
+	if err == nil && ok && left <= 0 && !round.complete() {
+		return errOverBudget
+	}
+	return err
+}
+
+// proveAll probes until every partition gave the wanted verdict once. each, when there is one, is
+// called after every round of probes.
+func (b base) proveAll(ctx context.Context, t plan.TableRef, round *fenceRound, each func() error) error {
+	limit, err := b.syncLimit(ctx, t.Cluster)
 	if err != nil {
 		return err
 	}
@@ -99,20 +193,27 @@ func (b base) proveAll(ctx context.Context, t plan.TableRef, round *fenceRound) 
 				return false, reason, err
 			}
 			round.add(probes, b.r.Now())
+			if each != nil {
+				if err := each(); err != nil {
+					return false, "", err
+				}
+			}
 			return round.complete(), round.reason(), nil
 		})
 }
 
-func (b base) probe(ctx context.Context, t plan.TableRef, partitions []int32) ([]Probe, error) {
-	ctx, cancel := b.call(ctx)
-	defer cancel()
-	return b.r.World.Fences.Probe(ctx, t, partitions)
-}
-
-func (f *fenceRunner) recordRound(round *fenceRound) error {
-	p := fenceProof{FirstRejected: round.first, Proven: round.last, Probes: round.list()}
-	if budget := f.r.writeReject(); budget > 0 {
-		p.Until = round.first.Add(budget)
+// amend changes the proof in the state document. The budget's clock goes on from where it began.
+func (f *fenceRunner) amend(change func(*fenceProof)) error {
+	p, _, err := f.r.fenceProof(f.id)
+	if err != nil {
+		return err
+	}
+	change(&p)
+	if p.FirstRejected.IsZero() && len(p.Probes) > 0 {
+		p.FirstRejected = p.Proven
+	}
+	if budget := f.r.writeReject(); budget > 0 && !p.FirstRejected.IsZero() {
+		p.Until = p.FirstRejected.Add(budget)
 	}
 	proof, err := blob(kindFence, p)
 	if err != nil {
@@ -121,124 +222,7 @@ func (f *fenceRunner) recordRound(round *fenceRound) error {
 	return f.r.update(f.id, func(s *state.Step) { s.Proof = proof })
 }
 
-// recordProbes refreshes the proof of a standing fence; the budget's clock goes on from where it
-// began.
-func (f *fenceRunner) recordProbes(probes []Probe) error {
-	p, known, err := unblob[fenceProof](f.r.record(f.id).Proof, kindFence)
-	if err != nil {
-		return err
-	}
-	now := f.r.Now()
-	if !known {
-		p.FirstRejected = now
-		if budget := f.r.writeReject(); budget > 0 {
-			p.Until = now.Add(budget)
-		}
-	}
-	p.Proven, p.Probes = now, probes
-	proof, err := blob(kindFence, p)
-	if err != nil {
-		return err
-	}
-	return f.r.update(f.id, func(s *state.Step) { s.Proof = proof })
+// fenceProof reads what a fence step has proven; false before the first rejected write.
+func (r *Run) fenceProof(step string) (fenceProof, bool, error) {
+	return unblob[fenceProof](r.record(step).Proof, kindFence)
 }
-
-// syncLimit is how long an env may take to reach every primary: two config syncs and a margin.
-func (r *Run) syncLimit(ctx context.Context, cluster string) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.Waits.Call)
-	defer cancel()
-	sync, err := r.World.Fences.SyncInterval(ctx, cluster)
-	if err != nil {
-		return 0, fmt.Errorf("read the config sync interval of %s: %w", cluster, err)
-	}
-	return 2*sync + r.Waits.FenceMargin, nil
-}
-
-// liftRunner takes a fence down.
-type liftRunner struct {
-	base
-	a plan.LiftFence
-}
-
-func (l *liftRunner) done(ctx context.Context) (bool, string, error) {
-	prior, err := l.r.denyPrior()
-	if err != nil {
-		return false, "", err
-	}
-	return l.lifted(ctx, prior)
-}
-
-func (l *liftRunner) lifted(ctx context.Context, prior marker.Prior) (bool, string, error) {
-	s, err := l.table(ctx, l.a.Table)
-	if errors.Is(err, ErrNoTable) {
-		return true, l.a.Table.String() + " is gone", nil
-	}
-	if err != nil {
-		return false, "", err
-	}
-	if got := marker.PriorOf(s.Envs, plan.EnvDeny); got != prior {
-		return false, fmt.Sprintf("%s of %s is still %q", plan.EnvDeny, l.a.Table, got.Value), nil
-	}
-	if denies(prior) {
-		return true, plan.EnvDeny + " has its prior value " + prior.Value, nil
-	}
-	probes, err := l.probe(ctx, l.a.Table, partitionsOf(s))
-	if err != nil {
-		return false, "", err
-	}
-	if n := count(probes, Accepted); n < len(probes) {
-		return false, fmt.Sprintf("%d of %d partitions accept writes", n, len(probes)), nil
-	}
-	return true, fmt.Sprintf("a write to each of %d partitions was accepted", len(probes)), nil
-}
-
-func (l *liftRunner) run(ctx context.Context) error {
-	prior, err := l.r.denyPrior()
-	if err != nil {
-		return err
-	}
-	return l.lift(ctx, prior)
-}
-
-func (l *liftRunner) lift(ctx context.Context, prior marker.Prior) error {
-	l.r.stopWatch()
-	sent := l.r.Now()
-	if err := l.r.restoreEnvs(ctx, l.a.Table, map[string]marker.Prior{plan.EnvDeny: prior}); err != nil {
-		return err
-	}
-	if denies(prior) {
-		return nil
-	}
-	s, err := l.table(ctx, l.a.Table)
-	if err != nil {
-		return err
-	}
-	round := newFenceRound(partitionsOf(s), Accepted)
-	if err := l.proveAll(ctx, l.a.Table, round); err != nil {
-		return err
-	}
-	l.r.Sink.Emit(event.FenceProven{Step: l.id, Cluster: l.a.Table.Cluster, Table: l.a.Table.Table, Up: false,
-		Partitions: len(round.proven), Spread: round.last.Sub(round.first), Took: l.r.Now().Sub(sent)})
-	return nil
-}
-
-// denies says whether the prior value itself rejects deletes, so that an accepted write cannot be
-// asked for.
-func denies(p marker.Prior) bool { return p.Had && p.Value != "" }
-
-// denyPrior is the value that the source's deny env had before the fence.
-func (r *Run) denyPrior() (marker.Prior, error) {
-	for _, s := range r.Plan.Steps {
-		if _, ok := s.Action.(plan.Fence); !ok {
-			continue
-		}
-		if p, ok, err := unblob[marker.Prior](r.record(s.ID).Prior, kindDeny); err != nil || ok {
-			return p, err
-		}
-	}
-	p, err := r.priors()
-	return p.SourceEnvs[plan.EnvDeny], err
-}
-
-// DenyBlob is the prior of a fence step rebuilt by -adopt.
-func DenyBlob(p marker.Prior) (*state.Blob, error) { return blob(kindDeny, p) }

@@ -59,10 +59,15 @@ func (o *ownRunner) prior(ctx context.Context) (*state.Blob, error) {
 			p.TargetEnvs[key] = marker.PriorOf(dst.Envs, key)
 		}
 	}
-	highest, cancel := o.call(ctx)
-	defer cancel()
-	if p.TargetHighestID, err = o.r.World.Tables.HighestID(highest, o.a.Target.Cluster); err != nil {
-		return nil, fmt.Errorf("list the tables of %s: %w", o.a.Target.Cluster, err)
+	err = o.insist(ctx, "list the tables of "+o.a.Target.Cluster, func(ctx context.Context) error {
+		ctx, cancel := o.call(ctx)
+		defer cancel()
+		var err error
+		p.TargetHighestID, err = o.r.World.Tables.HighestID(ctx, o.a.Target.Cluster)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return blob(kindPriors, p)
 }
@@ -111,18 +116,29 @@ func (o *ownRunner) done(ctx context.Context) (bool, string, error) {
 	return false, o.a.Source.String() + " carries no marker", nil
 }
 
+// run looks at the prior values again when an earlier attempt recorded them: as long as no marker is
+// there nothing was changed, and what the tables hold now is what they are to get back.
 func (o *ownRunner) run(ctx context.Context) error {
+	if o.r.record(o.id).Attempts > 1 {
+		prior, err := o.prior(ctx)
+		if err != nil {
+			return err
+		}
+		if err := o.r.update(o.id, func(s *state.Step) { s.Prior = prior }); err != nil {
+			return err
+		}
+	}
 	p, err := o.r.priors()
 	if err != nil {
 		return err
 	}
-	return o.r.mark(ctx, o.a.Source, "source", o.a.Target, p.SourceInfo, p)
+	return o.mark(ctx, o.a.Source, "source", o.a.Target, p.SourceInfo, p)
 }
 
 // mark writes a marker into a table. The lineage makes it ours.
-func (r *Run) mark(ctx context.Context, t plan.TableRef, role string, peer plan.TableRef, prior marker.Prior, p ownPriors) error {
+func (b base) mark(ctx context.Context, t plan.TableRef, role string, peer plan.TableRef, prior marker.Prior, p ownPriors) error {
 	text, err := marker.Format(marker.Marker{
-		Lineage: r.Store.Document().Lineage, Migration: r.Plan.Migration, Owner: r.Owner, Since: p.Since,
+		Lineage: b.r.Store.Document().Lineage, Migration: b.r.Plan.Migration, Owner: b.r.Owner, Since: p.Since,
 		Role: role, Peer: peer.String(), Prior: prior,
 		TargetExisted: p.TargetExisted, TargetHighestID: p.TargetHighestID,
 		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs,
@@ -130,7 +146,7 @@ func (r *Run) mark(ctx context.Context, t plan.TableRef, role string, peer plan.
 	if err != nil {
 		return err
 	}
-	return r.setEnvs(ctx, t, map[string]string{marker.Env: text})
+	return b.setEnvs(ctx, t, map[string]string{marker.Env: text})
 }
 
 // priors reads what the first step found.
@@ -189,17 +205,15 @@ func (d *disownRunner) run(ctx context.Context) error {
 	if !p.TargetExisted {
 		info = marker.Prior{Had: d.a.TargetInfo != "", Value: d.a.TargetInfo}
 	}
-	if err := d.r.unmark(ctx, d.a.Target, info); err != nil {
+	if err := d.unmark(ctx, d.a.Target, info); err != nil {
 		return err
 	}
-	return d.r.unmark(ctx, d.a.Source, p.SourceInfo)
+	return d.unmark(ctx, d.a.Source, p.SourceInfo)
 }
 
 // unmark puts the text back, when the marker there is ours.
-func (r *Run) unmark(ctx context.Context, t plan.TableRef, prior marker.Prior) error {
-	look, cancel := context.WithTimeout(ctx, r.Waits.Call)
-	defer cancel()
-	s, err := r.World.Tables.Table(look, t)
+func (b base) unmark(ctx context.Context, t plan.TableRef, prior marker.Prior) error {
+	s, err := b.table(ctx, t)
 	if errors.Is(err, ErrNoTable) {
 		return nil
 	}
@@ -210,8 +224,8 @@ func (r *Run) unmark(ctx context.Context, t plan.TableRef, prior marker.Prior) e
 	if err != nil {
 		return fmt.Errorf("%s: %w", t, err)
 	}
-	if m == nil || m.Lineage != r.Store.Document().Lineage {
+	if m == nil || m.Lineage != b.r.Store.Document().Lineage {
 		return nil
 	}
-	return r.restoreEnvs(ctx, t, map[string]marker.Prior{marker.Env: prior})
+	return b.restoreEnvs(ctx, t, map[string]marker.Prior{marker.Env: prior})
 }

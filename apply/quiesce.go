@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,29 +17,38 @@ const quiesceLimit = 2 * time.Minute
 type quiesceRunner struct {
 	base
 	a plan.Quiesce
+	// frozen is each partition's first look behind the fence. What clients wrote before it has a
+	// decree of at most its Prepared; what comes later are empty writes of an idle primary, which
+	// would keep "nothing is prepared anywhere" from ever being true on a table of many partitions.
+	frozen map[int32]Decree
+	quiet  map[int32]bool
 }
 
 func (q *quiesceRunner) done(ctx context.Context) (bool, string, error) {
-	open, n, err := q.look(ctx)
+	open, err := q.look(ctx)
 	if err != nil {
 		return false, "", err
 	}
 	if len(open) > 0 {
 		return false, open[0], nil
 	}
-	return true, fmt.Sprintf("prepared equals committed on %d partitions", n), nil
+	return true, fmt.Sprintf("every decree prepared before is committed on %d partitions", len(q.quiet)), nil
 }
 
 // holds asks again after a crash: the fence may have been down in between.
 func (q *quiesceRunner) holds(ctx context.Context) (bool, error) {
-	ok, _, err := q.done(ctx)
-	return ok, err
+	err := q.run(ctx)
+	var step *StepError
+	if errors.As(err, &step) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (q *quiesceRunner) run(ctx context.Context) error {
 	return q.await(ctx, quiesceLimit, CodeQuiesce, "look at the replica servers of the partition; `pegmigrate rollback` lifts the fence",
 		func(ctx context.Context) (bool, string, error) {
-			open, _, err := q.look(ctx)
+			open, err := q.look(ctx)
 			if err != nil {
 				reason, err := tolerate(ctx, err)
 				return false, reason, err
@@ -50,19 +60,34 @@ func (q *quiesceRunner) run(ctx context.Context) error {
 		})
 }
 
-// look lists the partitions with mutations under way. Every partition counts once it was seen
-// quiet after the fence; an idle primary's empty write that shows up meanwhile is not a client's.
-func (q *quiesceRunner) look(ctx context.Context) (open []string, n int, err error) {
+// look lists the partitions with mutations under way. A partition whose primary changed is looked
+// at anew: the new one may have mutations prepared that the old one had not committed.
+func (q *quiesceRunner) look(ctx context.Context) (open []string, err error) {
 	ctx, cancel := q.call(ctx)
 	defer cancel()
 	decrees, err := q.r.World.Fences.Decrees(ctx, q.a.Table)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
+	}
+	if len(decrees) == 0 {
+		return nil, fmt.Errorf("%s lists no partition", q.a.Table)
+	}
+	if q.frozen == nil {
+		q.frozen, q.quiet = map[int32]Decree{}, map[int32]bool{}
 	}
 	for _, d := range decrees {
-		if d.Prepared != d.Committed {
-			open = append(open, fmt.Sprintf("partition %d: decree %d is prepared, %d committed", d.Partition, d.Prepared, d.Committed))
+		f, known := q.frozen[d.Partition]
+		if !known || f.Ballot != d.Ballot || f.Primary != d.Primary {
+			f = d
+			q.frozen[d.Partition] = d
+			delete(q.quiet, d.Partition)
+		}
+		if d.Committed >= f.Prepared {
+			q.quiet[d.Partition] = true
+		}
+		if !q.quiet[d.Partition] {
+			open = append(open, fmt.Sprintf("partition %d: decree %d is prepared, %d committed", d.Partition, f.Prepared, d.Committed))
 		}
 	}
-	return open, len(decrees), nil
+	return open, nil
 }

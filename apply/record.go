@@ -149,7 +149,8 @@ func unblob[T any](b *state.Blob, kind string) (T, bool, error) {
 			Hint: "use the pegmigrate that wrote it"}
 	}
 	if err := json.Unmarshal(b.Data, &v); err != nil {
-		return v, false, fmt.Errorf("read %s from the state document: %w", kind, err)
+		return v, false, &StepError{Code: CodeState2, Text: kind + " cannot be read in the state document", Err: err,
+			Hint: "restore its .backup, or `pegmigrate apply -adopt`"}
 	}
 	return v, true, nil
 }

@@ -2,8 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -33,9 +31,8 @@ type Run struct {
 	started time.Time
 	// watch proves the fence again and again while rows move; nil without a standing fence.
 	watch *fenceWatch
-	// sentCreate says that a create request left this process, so that a table found afterwards may
-	// be ours.
-	sentCreate bool
+	// sync is the config sync interval of each cluster that was asked.
+	sync map[string]time.Duration
 	// moved is what the copy of this run moved, for the closing line.
 	moved CopyOutcome
 }
@@ -48,7 +45,7 @@ func New(c Config) *Run {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Run{Config: c, started: c.Now()}
+	return &Run{Config: c, started: c.Now(), sync: map[string]time.Duration{}}
 }
 
 // runner does one kind of action. A new action needs a new runner and nothing else.
@@ -81,10 +78,13 @@ func (r *Run) Apply(ctx context.Context) (err error) {
 		Migration: r.Plan.Migration, Command: "apply", Lineage: doc.Lineage, PlanID: r.Plan.ID,
 		Resumed: anyBegun(doc), Steps: stepIDs(r.Plan),
 	})
+	var last plan.Step
 	if err := r.overdueFence(ctx); err != nil {
-		return err
+		last, _, _ = r.fenceStep()
+		return r.fail(ctx, last, err)
 	}
 	for i, step := range r.Plan.Steps {
+		last = step
 		if err := r.step(ctx, i, step); err != nil {
 			return r.fail(ctx, step, err)
 		}
@@ -93,7 +93,7 @@ func (r *Run) Apply(ctx context.Context) (err error) {
 		d.Outcome = state.OutcomeDone
 		return nil
 	}); err != nil {
-		return err
+		return r.fail(ctx, last, err)
 	}
 	r.Sink.Emit(event.RunDone{
 		Migration: r.Plan.Migration, Command: "apply", Rows: r.moved.Rows, Bytes: r.moved.Bytes,
@@ -114,12 +114,12 @@ func (r *Run) step(ctx context.Context, i int, step plan.Step) error {
 	record := r.record(step.ID)
 	if record.Status == state.Done {
 		held, err := r.stillHolds(ctx, work)
-		if err != nil || held {
-			if err == nil {
-				r.skip(i, step, "done by an earlier run")
-				return r.afterStep(step)
-			}
+		if err != nil {
 			return err
+		}
+		if held {
+			r.skip(i, step, "done by an earlier run")
+			return r.afterStep(step)
 		}
 		r.Sink.Emit(event.Warning{Step: step.ID, Code: CodeFence,
 			Text: "what this step had reached does not hold any more; it is done again"})
@@ -129,14 +129,14 @@ func (r *Run) step(ctx context.Context, i int, step plan.Step) error {
 	}
 	begun := r.Now()
 	r.Sink.Emit(event.StepStarted{Step: step.ID, Index: i + 1, Of: len(r.Plan.Steps), What: step.Why, Impact: step.Impact})
-	proof, skipped, err := r.work(ctx, work)
+	proof, skipped, err := r.inWindow(ctx, step, work)
 	if err != nil {
 		return err
 	}
 	if err := r.recordDone(step.ID, proof); err != nil {
 		return err
 	}
-	if skipped {
+	if _, gate := step.Action.(plan.Approve); skipped && !gate {
 		r.skip(i, step, "the clusters show it already: "+proof)
 	} else {
 		r.Sink.Emit(event.StepDone{Step: step.ID, Index: i + 1, Of: len(r.Plan.Steps), Elapsed: r.Now().Sub(begun), Proof: proof})
@@ -144,35 +144,41 @@ func (r *Run) step(ctx context.Context, i int, step plan.Step) error {
 	return r.afterStep(step)
 }
 
-// work asks, runs, and asks again.
-func (r *Run) work(ctx context.Context, work runner) (proof string, skipped bool, err error) {
-	done, proof, err := work.done(ctx)
-	if err != nil {
-		return "", false, err
+// work asks, runs, and asks again until the clusters show the result.
+func (r *Run) work(ctx context.Context, step string, work runner) (proof string, skipped bool, err error) {
+	b := base{r: r, id: step}
+	var done bool
+	err = b.insist(ctx, "ask whether "+step+" is done", func(ctx context.Context) error {
+		var err error
+		done, proof, err = work.done(ctx)
+		return err
+	})
+	if err != nil || done {
+		return proof, done, err
 	}
-	if done {
-		return proof, true, nil
-	}
-	if err := ctx.Err(); err != nil {
-		return "", false, err
+	if ctx.Err() != nil {
+		return "", false, context.Cause(ctx)
 	}
 	if err := work.run(ctx); err != nil {
 		return "", false, err
 	}
-	done, proof, err = work.done(ctx)
-	if err != nil {
-		return "", false, err
-	}
-	if !done {
-		return "", false, &StepError{Code: CodeCluster, Text: "the clusters do not show the result: " + proof,
-			Hint: "run the same command again; `pegmigrate status` shows where it stands"}
-	}
-	return proof, false, nil
+	err = b.await(ctx, r.Waits.Transient, CodeCluster, "run the same command again; `pegmigrate status` shows where it stands",
+		func(ctx context.Context) (bool, string, error) {
+			var err error
+			if done, proof, err = work.done(ctx); err != nil {
+				reason, err := tolerate(ctx, err)
+				return false, reason, err
+			}
+			return done, "the clusters do not show the result: " + proof, nil
+		})
+	return proof, false, err
 }
 
+// stillHolds asks again about a result that can come undone by itself, as long as anything rests on
+// it: once the rows are proven, a fence that is to be lifted anyway must not be raised again.
 func (r *Run) stillHolds(ctx context.Context, work runner) (bool, error) {
 	s, ok := work.(standing)
-	if !ok {
+	if !ok || r.lifts() && r.moveDone() {
 		return true, nil
 	}
 	return s.holds(ctx)
@@ -182,81 +188,20 @@ func (r *Run) skip(i int, step plan.Step, reason string) {
 	r.Sink.Emit(event.StepSkipped{Step: step.ID, Index: i + 1, Of: len(r.Plan.Steps), Reason: reason})
 }
 
-// afterStep starts and stops what accompanies the following steps.
+// afterStep starts and stops what accompanies the following steps: the fence is watched from when
+// the source is quiet until its rows are proven.
 func (r *Run) afterStep(step plan.Step) error {
 	switch a := step.Action.(type) {
 	case plan.Quiesce:
-		return r.startWatch(a.Table)
-	case plan.LiftFence:
-		r.stopWatch()
+		if !r.moveDone() || !r.lifts() {
+			return r.startWatch(a.Table)
+		}
+	case plan.Copy, plan.Verify:
+		if r.moveDone() {
+			r.stopWatch()
+		}
 	}
 	return nil
-}
-
-// fail turns an error into what the caller tells the operator, and records it.
-func (r *Run) fail(ctx context.Context, step plan.Step, err error) error {
-	fenced := r.fenceUp()
-	var budget *BudgetError
-	var gate *GateError
-	switch {
-	case errors.As(err, &budget):
-		return err
-	case errors.As(err, &gate):
-		r.Sink.Emit(event.GateReached{Gate: gate.Gate, Step: step.ID, Command: r.Resume + " -approve " + gate.Gate})
-		return err
-	case ctx.Err() != nil && !isWriteError(err):
-		note := ""
-		if fenced {
-			note = "writes on the source are still rejected; `pegmigrate rollback` lifts the fence"
-		}
-		r.Sink.Emit(event.Interrupted{Step: step.ID, Resume: r.Resume, Note: note})
-		return &InterruptedError{Step: step.ID, Fenced: fenced}
-	}
-	r.recordFailure(step.ID, err)
-	return r.describe(step, err, fenced)
-}
-
-func (r *Run) describe(step plan.Step, err error, fenced bool) error {
-	var se *StepError
-	if errors.As(err, &se) {
-		if se.Step == "" {
-			se.Step = step.ID
-		}
-	} else if !isWriteError(err) && !isDifferences(err) {
-		err = &StepError{Step: step.ID, Code: CodeCluster, Text: "stopped", Err: err,
-			Hint: "when the cause is mended, run the same command again: it goes on here"}
-	}
-	if fenced {
-		r.Sink.Emit(event.Warning{Step: step.ID, Code: CodeFence,
-			Text: "writes on the source are still rejected",
-			Hint: "`" + r.Resume + "` goes on, `pegmigrate rollback` lifts the fence"})
-	}
-	return err
-}
-
-// fenceUp says whether this run's fence is recorded as raised and not yet lifted.
-func (r *Run) fenceUp() bool {
-	up := false
-	for _, s := range r.Plan.Steps {
-		switch s.Action.(type) {
-		case plan.Fence:
-			status := r.record(s.ID).Status
-			up = status == state.Done || status == state.Intended || status == state.Failed
-		case plan.LiftFence:
-			if r.record(s.ID).Status == state.Done {
-				up = false
-			}
-		}
-	}
-	return up
-}
-
-func (r *Run) closing() string {
-	i := slices.IndexFunc(r.Plan.Steps, func(s plan.Step) bool { _, ok := s.Action.(plan.Verify); return ok })
-	if i < 0 {
-		return fmt.Sprintf("%s is copied to %s; nothing was compared", r.Plan.Source.TableRef, r.Plan.Target.TableRef)
-	}
-	return fmt.Sprintf("%s and %s hold the same rows", r.Plan.Source.TableRef, r.Plan.Target.TableRef)
 }
 
 func anyBegun(doc *state.Document) bool {
@@ -269,14 +214,4 @@ func stepIDs(p *plan.Plan) []string {
 		ids[i] = s.ID
 	}
 	return ids
-}
-
-func isWriteError(err error) bool {
-	var we *state.WriteError
-	return errors.As(err, &we)
-}
-
-func isDifferences(err error) bool {
-	var de *DifferencesError
-	return errors.As(err, &de)
 }

@@ -28,7 +28,7 @@ func (r *Run) runnerOf(step plan.Step) (runner, error) {
 	case plan.Fence:
 		return &fenceRunner{base, a}, nil
 	case plan.Quiesce:
-		return &quiesceRunner{base, a}, nil
+		return &quiesceRunner{base: base, a: a}, nil
 	case plan.Copy:
 		return &copyRunner{base, a}, nil
 	case plan.Verify:
@@ -50,18 +50,6 @@ type base struct {
 
 // prior is the default: the step changes nothing that has a prior value.
 func (base) prior(context.Context) (*state.Blob, error) { return nil, nil }
-
-// call bounds one request to a cluster.
-func (b base) call(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, b.r.Waits.Call)
-}
-
-// table reads a table's present state.
-func (b base) table(ctx context.Context, t plan.TableRef) (TableState, error) {
-	ctx, cancel := b.call(ctx)
-	defer cancel()
-	return b.r.World.Tables.Table(ctx, t)
-}
 
 // warn emits a warning of this step.
 func (b base) warn(code, text, hint string) {

@@ -3,11 +3,11 @@ package apply
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/plan"
-	"github.com/pegmigrate/pegmigrate/state"
 )
 
 // verifyRounds bounds how often a comparison is repeated after a repair.
@@ -30,32 +30,45 @@ func (v *verifyRunner) done(context.Context) (bool, string, error) {
 }
 
 func (v *verifyRunner) run(ctx context.Context) error {
-	inBudget, cancel, err := v.r.withBudget(ctx)
-	if err != nil {
+	err := v.rounds(ctx)
+	if err == nil && v.leakedBefore() {
+		step, fence, _ := v.r.fenceStep()
+		return (&fenceRunner{base{r: v.r, id: step.ID}, fence}).amend(func(p *fenceProof) { p.Leaked = false })
+	}
+	if ctx.Err() != nil || !v.disproven(err) || v.onTheMove() {
 		return err
 	}
-	defer cancel()
-	err = v.rounds(inBudget)
-	switch {
-	case err == nil:
-		return nil
-	case overBudget(inBudget):
-		return v.r.abandonWindow(ctx, v.id)
-	case ctx.Err() == nil && isDifferences(err):
-		return v.again(err)
+	if again := v.r.copyAnew(); again != nil {
+		return again
 	}
 	return err
 }
 
+// holds says whether a comparison of an earlier run still counts. It matters for a source that stays
+// fenced: what leaked in while nobody was at work is on the source alone.
+func (v *verifyRunner) holds(context.Context) (bool, error) { return !v.leakedBefore(), nil }
+
+// disproven says that the comparison ended and the rows were not what they should be.
+func (v *verifyRunner) disproven(err error) bool {
+	var step *StepError
+	return isDifferences(err) || errors.As(err, &step) && step.Code == CodeSourceChanged
+}
+
+// onTheMove says that a difference may be a write of a moment ago, which copying everything again
+// would not catch up with.
+func (v *verifyRunner) onTheMove() bool { return v.a.SourceWrites == "accepted" && v.a.Repair }
+
 // rounds compares until a comparison is clean and the fence, when there is one, is proven not to
-// have leaked since before it began. Differences that a leak explains are repaired, as are those
-// that a second attempt still finds, when this run created the target.
+// have leaked since before it began. When this run created the target, differences are repaired
+// that have an explanation: a fence that leaked, an earlier copy, writes that were not stopped.
+// Others end the run the first time; they are nothing to be mended in silence.
 func (v *verifyRunner) rounds(ctx context.Context) error {
 	leaked, err := v.settle(ctx)
 	if err != nil {
 		return err
 	}
-	repair := v.a.Repair && (leaked || v.r.record(v.id).Attempts > 1)
+	explained := leaked || v.leakedBefore() || v.secondCopy() || v.onTheMove()
+	repair := v.a.Repair && explained
 	for round := 1; ; round++ {
 		result, err := v.compare(ctx, round, repair)
 		if err != nil {
@@ -66,29 +79,48 @@ func (v *verifyRunner) rounds(ctx context.Context) error {
 			return err
 		}
 		switch {
-		case result.Differences == 0 && len(result.SourceChanged) > 0:
+		case len(result.SourceChanged) > 0:
 			return v.sourceChanged(result)
 		case result.Differences == 0 && !leaked:
 			v.clean = &result
 			return nil
-		case round == verifyRounds:
-			return &DifferencesError{Step: v.id, Count: result.Differences}
-		case result.Differences > 0 && !repair && !(leaked && v.a.Repair):
+		case round == verifyRounds && result.Differences == 0:
+			return &StepError{Step: v.id, Code: CodeFence, Text: fmt.Sprintf("the fence leaked during each of %d comparisons", round),
+				Hint: "keep primaries from moving (meta level steady) and run the same command again"}
+		case round == verifyRounds, result.Differences > 0 && !repair && !(leaked && v.a.Repair):
 			return &DifferencesError{Step: v.id, Count: result.Differences}
 		}
-		repair = v.a.Repair
-		v.warn(CodeDifferences, fmt.Sprintf("comparing again (round %d): %d rows differed", round+1, result.Differences), "")
+		repair = v.a.Repair && (repair || leaked)
+		v.warn(CodeDifferences, fmt.Sprintf("comparing again (round %d): %d rows differed%s", round+1, result.Differences,
+			map[bool]string{true: ", the fence leaked meanwhile"}[leaked]), "")
 	}
 }
 
 // settle waits until the fence is proven anew, and says whether it leaked. Without a fence there
-// is nothing that could.
+// is nothing that could. What leaked in may still be on its way to the secondaries, and would be
+// read by a later scan only.
 func (v *verifyRunner) settle(ctx context.Context) (leaked bool, err error) {
 	if v.r.watch == nil {
 		return false, nil
 	}
-	partitions, err := v.r.watch.settle(ctx)
-	return len(partitions) > 0, err
+	if leaked, err = v.r.watch.settle(ctx); err != nil || !leaked {
+		return leaked, err
+	}
+	quiesce := &quiesceRunner{base: v.base, a: plan.Quiesce{Table: v.a.Source}}
+	return true, quiesce.run(ctx)
+}
+
+// leakedBefore says that the fence may have let writes in while no run was at work.
+func (v *verifyRunner) leakedBefore() bool {
+	step, _, _ := v.r.fenceStep()
+	p, _, err := v.r.fenceProof(step.ID)
+	return err == nil && p.Leaked
+}
+
+// secondCopy says that rows of an earlier copy may be on the target.
+func (v *verifyRunner) secondCopy() bool {
+	c := v.r.record(v.id).Cursor
+	return c != nil && c.Kind == kindRecopied
 }
 
 func (v *verifyRunner) compare(ctx context.Context, round int, repair bool) (event.Verified, error) {
@@ -99,7 +131,7 @@ func (v *verifyRunner) compare(ctx context.Context, round int, repair bool) (eve
 	})
 	if err != nil {
 		if ctx.Err() != nil {
-			return result, ctx.Err()
+			return result, context.Cause(ctx)
 		}
 		return result, &StepError{Step: v.id, Code: CodeVerify, Text: "the comparison could not be finished", Err: err,
 			Hint: "run the same command again: nothing is copied twice"}
@@ -128,25 +160,17 @@ func (v *verifyRunner) firstDigest(round int) json.RawMessage {
 	return nil
 }
 
+// sourceChanged ends a run whose operator promised that nobody writes. The rows may be equal all
+// the same, but nothing proves it.
 func (v *verifyRunner) sourceChanged(result event.Verified) error {
-	err := &StepError{Step: v.id, Code: CodeSourceChanged,
-		Text: fmt.Sprintf("the source was written to during the copy: %d of its partitions do not hold the rows that were read from them, %v", len(result.SourceChanged), firstN(result.SourceChanged, 8)),
-		Hint: "stop the writers, or declare source_writes = \"fenced\", and apply again: everything is copied anew"}
-	return v.again(err)
-}
-
-// again makes the next apply copy everything anew: rows that the source lost meanwhile are found
-// by the comparison that follows.
-func (v *verifyRunner) again(cause error) error {
-	for _, s := range v.r.Plan.Steps {
-		if _, ok := s.Action.(plan.Copy); !ok {
-			continue
-		}
-		if err := v.r.update(s.ID, func(rec *state.Step) { rec.Status, rec.Proof, rec.Cursor = state.Pending, nil, nil }); err != nil {
-			return err
-		}
+	text := fmt.Sprintf("the source was written to during the copy: %d of its partitions do not hold the rows that were read from them, %v",
+		len(result.SourceChanged), firstN(result.SourceChanged, 8))
+	hint := "stop the writers, or declare source_writes = \"fenced\", and apply again: everything is copied anew"
+	if result.Differences == 0 {
+		return &StepError{Step: v.id, Code: CodeSourceChanged, Text: text, Hint: hint}
 	}
-	return cause
+	v.warn(CodeSourceChanged, text, hint)
+	return &DifferencesError{Step: v.id, Count: result.Differences, SourceChanged: len(result.SourceChanged)}
 }
 
 func firstN(list []int32, n int) []int32 { return list[:min(n, len(list))] }

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
@@ -13,9 +14,6 @@ import (
 func (b base) await(ctx context.Context, limit time.Duration, code, hint string,
 	look func(context.Context) (over bool, reason string, err error)) error {
 	begun := b.r.Now()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	<-timer.C
 	for {
 		over, reason, err := look(ctx)
 		if err != nil {
@@ -29,20 +27,21 @@ func (b base) await(ctx context.Context, limit time.Duration, code, hint string,
 			return &StepError{Step: b.id, Code: code, Text: "gave up after " + limit.Round(time.Millisecond).String() + ": " + reason, Hint: hint}
 		}
 		b.r.Sink.Emit(event.Waiting{Step: b.id, Reason: reason, Elapsed: elapsed, Limit: limit})
-		timer.Reset(b.r.Waits.Poll)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-timer.C:
+		if !pause(ctx, b.r.Waits.Poll) {
+			return fmt.Errorf("%s: %w", reason, context.Cause(ctx))
 		}
 	}
 }
 
 // tolerate turns the failure of one look into a reason to look again: a meta that changes its
-// leader, or a node that is away for a moment, must not end a wait that has a deadline anyway.
+// leader, or a node that is away for a moment, must not end a wait that has a deadline anyway. An
+// answer that will not change, and the end of the context, do end it.
 func tolerate(ctx context.Context, err error) (string, error) {
 	if ctx.Err() != nil {
-		return "", ctx.Err()
+		return "", fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+	}
+	if settled(err) {
+		return "", err
 	}
 	return err.Error(), nil
 }

@@ -18,12 +18,13 @@ type fenceWatch struct {
 	table  plan.TableRef
 	cancel context.CancelFunc
 	done   chan struct{}
+	// looking holds one token: a proof must not be older than the question.
+	looking chan struct{}
 
-	mu      sync.Mutex
-	ballots map[int32]int64
-	leaks   map[int32]string
-	// until is when the write-reject budget ends, zero without one; expired is closed then.
-	unproven map[int32]bool
+	mu       sync.Mutex
+	ballots  map[int32]int64  // under which each partition rejected a write last
+	leaks    map[int32]string // since the last settle
+	unproven map[int32]bool   // partitions that have to reject a write again
 }
 
 // startWatch begins after the source is quiet. It is idempotent.
@@ -31,21 +32,17 @@ func (r *Run) startWatch(t plan.TableRef) error {
 	if r.watch != nil {
 		return nil
 	}
+	step, _, _ := r.fenceStep()
+	p, _, err := r.fenceProof(step.ID)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(context.Background()) // ends with stopWatch, whatever ended the run
-	w := &fenceWatch{b: base{r: r, id: "fence-source"}, table: t, cancel: cancel, done: make(chan struct{}),
+	w := &fenceWatch{b: base{r: r, id: step.ID}, table: t, cancel: cancel, done: make(chan struct{}),
+		looking: make(chan struct{}, 1),
 		ballots: map[int32]int64{}, leaks: map[int32]string{}, unproven: map[int32]bool{}}
-	for _, s := range r.Plan.Steps {
-		if _, ok := s.Action.(plan.Fence); !ok {
-			continue
-		}
-		p, _, err := unblob[fenceProof](r.record(s.ID).Proof, kindFence)
-		if err != nil {
-			cancel()
-			return err
-		}
-		for _, probe := range p.Probes {
-			w.ballots[probe.Partition] = probe.Ballot
-		}
+	for _, probe := range p.Probes {
+		w.ballots[probe.Partition] = probe.Ballot
 	}
 	r.watch = w
 	go w.loop(ctx)
@@ -72,103 +69,90 @@ func (w *fenceWatch) loop(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		w.look(ctx)
+		_ = w.look(ctx, w.partitions()) // a round that could not be sent proves nothing either way
 	}
 }
 
-// look probes every partition once. A probe that fails to be sent proves nothing either way.
-func (w *fenceWatch) look(ctx context.Context) {
-	partitions := make([]int32, 0, len(w.ballots))
-	for p := range w.ballots {
-		partitions = append(partitions, p)
+// partitions lists all of them.
+func (w *fenceWatch) partitions() []int32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return sortedKeys(w.ballots)
+}
+
+// look probes partitions once. One round at a time: the answers of an older one must not count as
+// proof for a younger one.
+func (w *fenceWatch) look(ctx context.Context, partitions []int32) error {
+	select {
+	case w.looking <- struct{}{}:
+		defer func() { <-w.looking }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	probes, err := w.b.probe(ctx, w.table, partitions)
 	if err != nil {
-		return
+		return err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	for _, p := range probes {
-		switch {
-		case p.Verdict == Accepted:
-			w.leak(p, "a write was accepted")
-			w.unproven[p.Partition] = true
-		case p.Verdict == Rejected:
-			if p.Ballot != w.ballots[p.Partition] {
-				w.leak(p, fmt.Sprintf("the primary moved (ballot %d to %d)", w.ballots[p.Partition], p.Ballot))
-				w.ballots[p.Partition] = p.Ballot
-			}
-			delete(w.unproven, p.Partition)
-		default:
-			w.unproven[p.Partition] = true
+		if why := w.judge(p); why != "" {
+			w.b.warn(CodeFence, fmt.Sprintf("the fence of %s may have leaked on partition %d: %s", w.table, p.Partition, why),
+				"everything is compared again once it is proven anew")
 		}
 	}
+	return nil
 }
 
-func (w *fenceWatch) leak(p Probe, why string) {
-	w.leaks[p.Partition] = why
-	w.b.warn(CodeFence, fmt.Sprintf("the fence of %s may have leaked on partition %d: %s", w.table, p.Partition, why),
-		"everything is compared again once it is proven anew")
-}
-
-// settle waits until every partition is proven under its present ballot, and says which leaked
-// since the last call.
-func (w *fenceWatch) settle(ctx context.Context) ([]int32, error) {
-	limit, err := w.b.r.syncLimit(ctx, w.table.Cluster)
-	if err != nil {
-		return nil, err
-	}
+// judge takes one probe in and says why the fence may have leaked, the first time that it did on
+// this partition.
+func (w *fenceWatch) judge(p Probe) (leak string) {
 	w.mu.Lock()
-	for p := range w.ballots {
-		w.unproven[p] = true
+	defer w.mu.Unlock()
+	switch {
+	case p.Verdict == Accepted:
+		leak = "a write was accepted"
+		w.unproven[p.Partition] = true
+	case p.Verdict != Rejected:
+		w.unproven[p.Partition] = true
+		return ""
+	default:
+		if then := w.ballots[p.Partition]; p.Ballot != then {
+			leak = fmt.Sprintf("its ballot went from %d to %d, the primary may have moved", then, p.Ballot)
+			w.ballots[p.Partition] = p.Ballot
+		}
+		delete(w.unproven, p.Partition)
 	}
-	w.mu.Unlock()
+	if _, known := w.leaks[p.Partition]; known || leak == "" {
+		return ""
+	}
+	w.leaks[p.Partition] = leak
+	return leak
+}
+
+// settle waits until every partition has rejected a write that was sent after this call, and says
+// whether any of them leaked since the last call.
+func (w *fenceWatch) settle(ctx context.Context) (leaked bool, err error) {
+	limit, err := w.b.syncLimit(ctx, w.table.Cluster)
+	if err != nil {
+		return false, err
+	}
+	open := w.partitions()
 	err = w.b.await(ctx, limit, CodeFence, "a partition keeps accepting writes; look at its primary, or `pegmigrate rollback`",
 		func(ctx context.Context) (bool, string, error) {
-			w.look(ctx)
+			if err := w.look(ctx, open); err != nil {
+				reason, err := tolerate(ctx, err)
+				return false, reason, err
+			}
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return len(w.unproven) == 0, fmt.Sprintf("%d partitions have to reject a write again", len(w.unproven)), ctx.Err()
+			open = sortedKeys(w.unproven)
+			return len(open) == 0, fmt.Sprintf("%d partitions have to reject a write again", len(open)), nil
 		})
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	leaked := sortedKeys(w.leaks)
-	w.leaks = map[int32]string{}
+	leaked = len(w.leaks) > 0
+	clear(w.leaks)
 	return leaked, nil
-}
-
-// budgetLeft says how long the fence may stay up before lifting has to begin; ok is false without
-// a declared budget.
-func (r *Run) budgetLeft(ctx context.Context) (left time.Duration, ok bool, err error) {
-	for _, s := range r.Plan.Steps {
-		f, isFence := s.Action.(plan.Fence)
-		if !isFence {
-			continue
-		}
-		p, known, err := unblob[fenceProof](r.record(s.ID).Proof, kindFence)
-		if err != nil || !known || p.Until.IsZero() {
-			return 0, false, err
-		}
-		call, cancel := context.WithTimeout(ctx, r.Waits.Call)
-		defer cancel()
-		sync, err := r.World.Fences.SyncInterval(call, f.Table.Cluster)
-		if err != nil {
-			return 0, false, err
-		}
-		return p.Until.Sub(r.Now()) - sync, true, nil
-	}
-	return 0, false, nil
-}
-
-// writeReject is the declared budget of the whole reject window, 0 for none.
-func (r *Run) writeReject() time.Duration {
-	for _, s := range r.Plan.Steps {
-		if c, ok := s.Action.(plan.Copy); ok {
-			return c.Limits.WriteReject
-		}
-	}
-	return 0
 }

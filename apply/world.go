@@ -17,6 +17,10 @@ var ErrNoTable = errors.New("no such table")
 // taken effect: ask the world, never send it again blindly.
 var ErrOutcomeUnknown = errors.New("outcome unknown")
 
+// ErrRefused says that a cluster understood a request and will not do it: asking again is useless.
+// An implementation that cannot tell leaves it out; the request is then repeated for a while.
+var ErrRefused = errors.New("refused")
+
 // TableState is a table as its cluster lists it.
 type TableState struct {
 	ID         int32
@@ -151,6 +155,10 @@ type Waits struct {
 	Poll time.Duration
 	// Call bounds one request to a cluster.
 	Call time.Duration
+	// Transient bounds how long a failed look, or a change that may be repeated, is tried again
+	// before the failure ends the run: a meta server that takes over needs up to the ZooKeeper
+	// session timeout. 0 means never.
+	Transient time.Duration
 	// Healthy bounds the wait for a new table: primaries take 10 to 30 s on a real cluster,
 	// learning secondaries longer.
 	Healthy time.Duration
@@ -167,6 +175,7 @@ func DefaultWaits() Waits {
 	return Waits{
 		Poll:        500 * time.Millisecond,
 		Call:        15 * time.Second,
+		Transient:   2 * time.Minute,
 		Healthy:     10 * time.Minute,
 		FenceMargin: 60 * time.Second,
 		Watch:       5 * time.Second,

@@ -1,0 +1,129 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/state"
+)
+
+// fail turns an error into what the caller tells the operator, records it, and emits how the run
+// ended.
+func (r *Run) fail(ctx context.Context, step plan.Step, err error) error {
+	var gate *GateError
+	switch {
+	case errors.As(err, &gate):
+		r.stillFenced(step)
+		r.Sink.Emit(event.GateReached{Gate: gate.Gate, Step: step.ID, Command: r.approveCommand(gate.Gate)})
+		return err
+	case ctx.Err() != nil && !isWriteError(err):
+		note, _ := r.fenceNote()
+		if note != "" {
+			note += "; `pegmigrate rollback` lifts the fence"
+		}
+		r.Sink.Emit(event.Interrupted{Step: step.ID, Resume: r.Resume, Note: note})
+		return &InterruptedError{Step: step.ID, Fenced: r.fenceUp()}
+	}
+	err = r.describe(step, err)
+	if !isBudget(err) { // its steps are pending again
+		r.recordFailure(step.ID, err)
+	}
+	r.Sink.Emit(failed(step.ID, err))
+	r.stillFenced(step)
+	return err
+}
+
+// describe makes sure that an error says at which step, and what to do.
+func (r *Run) describe(step plan.Step, err error) error {
+	var se *StepError
+	switch {
+	case errors.As(err, &se):
+		if se.Step == "" {
+			se.Step = step.ID
+		}
+		return err
+	case isWriteError(err), isDifferences(err), isBudget(err):
+		return err
+	}
+	return &StepError{Step: step.ID, Code: CodeCluster, Text: "stopped", Err: err,
+		Hint: "when the cause is mended, run the same command again: it goes on here"}
+}
+
+// failed is the event for an error that ends a run.
+func failed(step string, err error) event.StepFailed {
+	e := event.StepFailed{Step: step, Error: err.Error()}
+	var se *StepError
+	var we *state.WriteError
+	switch {
+	case errors.As(err, &we):
+		e.Code, e.Error, e.Hint = CodeState, we.Summary(), we.Hint()
+	case errors.As(err, &se):
+		e.Code, e.Hint = se.Code, se.Hint
+	case isDifferences(err):
+		e.Code, e.Hint = CodeDifferences, "the first ones are listed above; apply again copies everything anew"
+	case isBudget(err):
+		e.Code, e.Hint = CodeBudget, "raise limits.write_reject, or apply again at a quieter time"
+	}
+	return e
+}
+
+// stillFenced warns whoever reads the end of a run that clients are locked out.
+func (r *Run) stillFenced(step plan.Step) {
+	if text, hint := r.fenceNote(); text != "" {
+		r.Sink.Emit(event.Warning{Step: step.ID, Code: CodeFence, Text: text, Hint: hint})
+	}
+}
+
+// fenceNote says that writes are rejected, and until when that was promised to end; "" without a
+// fence.
+func (r *Run) fenceNote() (text, hint string) {
+	if !r.fenceUp() {
+		return "", ""
+	}
+	step, f, _ := r.fenceStep()
+	text = "writes on " + f.Table.String() + " may be rejected"
+	if p, known, err := r.fenceProof(step.ID); err == nil && known {
+		text = "writes on " + f.Table.String() + " are still rejected"
+		if budget := r.writeReject(); budget > 0 && !(r.moveDone() && !r.lifts()) {
+			text += ", the budget ends at " + p.FirstRejected.Add(budget).UTC().Format("15:04:05 MST")
+		}
+	}
+	return text, "`" + r.Resume + "` goes on, `pegmigrate rollback` lifts the fence"
+}
+
+// approveCommand is the command that opens a gate. Flags stand before the folder.
+func (r *Run) approveCommand(gate string) string {
+	const verb = "pegmigrate apply"
+	if rest, ok := strings.CutPrefix(r.Resume, verb); ok {
+		return verb + " -approve " + gate + rest
+	}
+	return r.Resume + " -approve " + gate
+}
+
+func (r *Run) closing() string {
+	i := slices.IndexFunc(r.Plan.Steps, func(s plan.Step) bool { _, ok := s.Action.(plan.Verify); return ok })
+	if i < 0 {
+		return fmt.Sprintf("%s is copied to %s; nothing was compared", r.Plan.Source.TableRef, r.Plan.Target.TableRef)
+	}
+	return fmt.Sprintf("%s and %s hold the same rows", r.Plan.Source.TableRef, r.Plan.Target.TableRef)
+}
+
+func isWriteError(err error) bool {
+	var we *state.WriteError
+	return errors.As(err, &we)
+}
+
+func isDifferences(err error) bool {
+	var de *DifferencesError
+	return errors.As(err, &de)
+}
+
+func isBudget(err error) bool {
+	var be *BudgetError
+	return errors.As(err, &be)
+}
