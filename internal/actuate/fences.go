@@ -3,6 +3,7 @@ package actuate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -49,9 +50,12 @@ func (f *Fences) key(partition, count int32) []byte {
 	return f.keys[k]
 }
 
-// Probe implements apply.Fences. ERR_INVALID_STATE also means "not primary", so a rejection counts
-// only when the node that answered says itself, after the answer, that it is the primary, under
-// the ballot that the meta gave before.
+// Probe implements apply.Fences. ERR_INVALID_STATE also means "not the primary", so a rejection
+// counts only when the node that answered says itself, before the question and after the answer,
+// that it is the primary under the ballot that the meta gave. After alone is not enough: a node
+// that is being made primary, or that changes its group, is inactive while the meta already lists
+// it under the new ballot, and says that it is the primary a moment later (replica_config.cpp,
+// on_update_configuration_on_meta_server_reply).
 func (f *Fences) Probe(ctx context.Context, ref plan.TableRef, partitions []int32) ([]apply.Probe, error) {
 	c, err := f.clusters.cluster(ref.Cluster)
 	if err != nil {
@@ -61,46 +65,79 @@ func (f *Fences) Probe(ctx context.Context, ref plan.TableRef, partitions []int3
 	if err != nil {
 		return nil, err
 	}
-	config, err := c.PartitionConfigs(ctx, ref.Table)
+	// The table's own routes are what probes are sent by. A partition that accepts writes never
+	// gives the table a reason to look at them again, however its ballot grows.
+	if err := table.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	probes := newProbes(table, partitions)
+	before, err := replicasOf(ctx, c, primaries(probes))
 	if err != nil {
 		return nil, err
 	}
-	probes := make([]apply.Probe, len(partitions))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(probesAtOnce)
-	for i, p := range partitions {
+	for i := range probes {
 		g.Go(func() error {
-			probes[i] = f.probe(gctx, table, config, p)
+			f.probe(gctx, table, &probes[i])
 			return gctx.Err()
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return probes, f.confirm(ctx, c, config.AppID, probes)
+	rejected := slices.DeleteFunc(slices.Clone(probes), func(p apply.Probe) bool { return p.Verdict != apply.Rejected })
+	after, err := replicasOf(ctx, c, primaries(rejected))
+	if err != nil {
+		return nil, err
+	}
+	confirm(table.ID(), probes, before, after)
+	return probes, nil
 }
 
-func (f *Fences) probe(ctx context.Context, table *pegasus.Table, config *pegasus.TableConfig, partition int32) apply.Probe {
-	out := apply.Probe{Partition: partition}
-	if int(partition) >= len(config.Partitions) {
+// newProbes fills in where the table's routes lead.
+func newProbes(table *pegasus.Table, partitions []int32) []apply.Probe {
+	ballots := table.Ballots()
+	out := make([]apply.Probe, len(partitions))
+	for i, p := range partitions {
+		out[i] = apply.Probe{Partition: p, Primary: table.Primary(p)}
+		if p >= 0 && int(p) < len(ballots) {
+			out[i].Ballot = ballots[p]
+		}
+	}
+	return out
+}
+
+// primaries are the nodes that probes are about.
+func primaries(probes []apply.Probe) map[string]bool {
+	out := map[string]bool{}
+	for _, p := range probes {
+		if p.Primary != "" {
+			out[p.Primary] = true
+		}
+	}
+	return out
+}
+
+// probe sends one probe and notes what became of it.
+func (f *Fences) probe(ctx context.Context, table *pegasus.Table, out *apply.Probe) {
+	switch count := table.PartitionCount(); {
+	case out.Partition < 0 || out.Partition >= count:
 		out.Detail = "the table has no such partition"
-		return out
-	}
-	pc := config.Partitions[partition]
-	out.Primary, out.Ballot = pc.Primary, pc.Ballot
-	if pc.Primary == "" {
+		return
+	case out.Primary == "":
 		out.Detail = "it has no primary"
-		return out
+		return
 	}
-	key := pegkey.Encode(nil, f.key(partition, int32(len(config.Partitions))), nil)
-	answer, err := table.ProbeFence(ctx, partition, key)
+	key := pegkey.Encode(nil, f.key(out.Partition, table.PartitionCount()), nil)
+	answer, err := table.ProbeFence(ctx, out.Partition, key)
 	out.At = time.Now()
 	switch {
 	case err != nil:
 		out.Detail = err.Error()
 	case answer.TimedOut:
 		out.Detail = "no answer"
-	case answer.Primary != pc.Primary || answer.Ballot != pc.Ballot:
+	case answer.Primary != out.Primary || answer.Ballot != out.Ballot:
 		out.Detail = "the primary moves"
 	case answer.Code == idl.ErrOK:
 		out.Verdict, out.Detail = apply.Accepted, "a delete of a reserved key was accepted"
@@ -109,45 +146,46 @@ func (f *Fences) probe(ctx context.Context, table *pegasus.Table, config *pegasu
 	default:
 		out.Detail = string(answer.Code)
 	}
-	return out
 }
 
-// confirm asks the nodes that rejected whether they are the primaries.
-func (f *Fences) confirm(ctx context.Context, c *pegasus.Cluster, appID int32, probes []apply.Probe) error {
-	nodes := map[string]bool{}
-	for _, p := range probes {
-		if p.Verdict == apply.Rejected {
-			nodes[p.Primary] = true
-		}
-	}
-	replicas, err := replicasOf(ctx, c, nodes)
-	if err != nil {
-		return err
-	}
+// replicaTable is what nodes say about their replicas, by node.
+type replicaTable map[string]map[gpid]pegasus.ReplicaInfo
+
+// leads tells whether the node that a probe went to calls itself the primary of its partition,
+// under the ballot that the probe was sent by.
+func (t replicaTable) leads(appID int32, p *apply.Probe) bool {
+	r, ok := t[p.Primary][gpid{appID, p.Partition}]
+	return ok && r.Primary && r.Ballot == p.Ballot
+}
+
+// confirm takes a rejection back that its node does not vouch for.
+func confirm(appID int32, probes []apply.Probe, before, after replicaTable) {
 	for i := range probes {
 		p := &probes[i]
-		if p.Verdict != apply.Rejected {
+		if p.Verdict != apply.Rejected || before.leads(appID, p) && after.leads(appID, p) {
 			continue
 		}
-		r, ok := replicas[p.Primary][gpid{appID, p.Partition}]
-		if !ok || !r.Primary || r.Ballot != p.Ballot {
-			p.Verdict, p.Detail = apply.Unclear, "it rejected, but does not say that it is the primary"
-		}
+		p.Verdict, p.Detail = apply.Unclear, "it rejected, but does not say that it was the primary all the time"
 	}
-	return nil
 }
 
 type gpid struct{ app, partition int32 }
 
+// replicasTimeout bounds the wait for one node's list of replicas, so that a node that hangs does not
+// slow the proof on the others down. Real nodes answer from memory.
+const replicasTimeout = 2 * time.Second
+
 // replicasOf asks nodes for the replicas that they hold. A node that does not answer has none: what
 // depends on it stays unproven.
-func replicasOf(ctx context.Context, c *pegasus.Cluster, nodes map[string]bool) (map[string]map[gpid]pegasus.ReplicaInfo, error) {
+func replicasOf(ctx context.Context, c *pegasus.Cluster, nodes map[string]bool) (replicaTable, error) {
 	var mu sync.Mutex
-	out := map[string]map[gpid]pegasus.ReplicaInfo{}
+	out := replicaTable{}
 	g, gctx := errgroup.WithContext(ctx)
 	for node := range nodes {
 		g.Go(func() error {
-			infos, err := c.ReplicaInfos(gctx, node)
+			limited, cancel := context.WithTimeout(gctx, replicasTimeout)
+			defer cancel()
+			infos, err := c.ReplicaInfos(limited, node)
 			if err != nil {
 				return gctx.Err()
 			}
