@@ -2,9 +2,11 @@ package actuate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/pegmigrate/pegmigrate/internal/idl"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/plan"
 )
@@ -44,6 +46,9 @@ func (c *Clusters) open(ctx context.Context, t plan.TableRef) (*pegasus.Table, e
 		return nil, err
 	}
 	table, err = cluster.OpenTable(ctx, t.Table)
+	if errors.Is(err, idl.ErrObjectNotFound) {
+		return nil, fmt.Errorf("%s does not exist", t)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", t, err)
 	}

@@ -42,7 +42,7 @@ func (e *Engine) Copy(ctx context.Context, job apply.CopyJob) (apply.CopyOutcome
 	}
 	opts := copier.Options{
 		InFlight: job.Limits.InFlight, RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond,
-		Clock: e.now,
+		MaxWrite: e.maxWrite(ctx, job.Target), Clock: e.now,
 	}
 	estimates := e.estimates(ctx, job.Source)
 	result, err := copier.Run(ctx, scan.Table(src), dst, resume, opts,

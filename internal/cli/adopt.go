@@ -12,10 +12,10 @@ import (
 // again. Cursors are gone, so rows are copied from the start; writing them twice changes nothing.
 func (s *session) adopt(store *state.Store, facts plan.Facts) error {
 	if doc := store.Document(); doc != nil && doc.Outcome == state.OutcomeOpen {
-		return failf("PM1920", "run `pegmigrate apply` without -adopt", "there is a usable state document; nothing has to be adopted")
+		return failf(codeNothingLost, "run `pegmigrate apply` without -adopt", "there is a usable state document; nothing has to be adopted")
 	}
 	if facts.SourceTable == nil || facts.SourceTable.Marker == nil {
-		return failf("PM1921", "plan and apply as usual", "%s carries no ownership marker; there is nothing to adopt", s.migration.Source.Table)
+		return failf(codeNoMarker, "plan and apply as usual", "%s carries no ownership marker; there is nothing to adopt", s.migration.Source.Table)
 	}
 	m, err := marker.Parse(facts.SourceTable.Envs[marker.Env])
 	if err != nil {

@@ -25,7 +25,7 @@ func Run(ctx context.Context, args []string, e Env) int {
 		// Errors and exit codes are this package's: the library must neither print nor exit.
 		ExitErrHandler: func(*ucli.Context, error) {},
 		OnUsageError: func(_ *ucli.Context, err error, _ bool) error {
-			return failf("PM1905", "`pegmigrate help` and `pegmigrate COMMAND -h` list the flags", "%v", err)
+			return failf(codeFlag, "`pegmigrate help` and `pegmigrate COMMAND -h` list the flags", "%v", err)
 		},
 		CommandNotFound: nil,
 		Action:          unknownCommand,
@@ -48,7 +48,7 @@ func finish(c *ucli.Command) {
 		c.Description = exitHelp
 	}
 	c.OnUsageError = func(ctx *ucli.Context, err error, _ bool) error {
-		return failf("PM1905", fmt.Sprintf("`pegmigrate %s -h` lists the flags", ctx.Command.FullName()), "%s: %v", ctx.Command.FullName(), err)
+		return failf(codeFlag, fmt.Sprintf("`pegmigrate %s -h` lists the flags", ctx.Command.FullName()), "%s: %v", ctx.Command.FullName(), err)
 	}
 	for _, sub := range c.Subcommands {
 		finish(sub)
@@ -59,7 +59,7 @@ func unknownCommand(c *ucli.Context) error {
 	if c.NArg() == 0 {
 		return ucli.ShowAppHelp(c)
 	}
-	return failf("PM1906", "`pegmigrate help` lists the commands", "there is no command %q", c.Args().First())
+	return failf(codeCommand, "`pegmigrate help` lists the commands", "there is no command %q", c.Args().First())
 }
 
 // report prints what went wrong, unless the command has said it already.

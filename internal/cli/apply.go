@@ -171,7 +171,7 @@ func (s *session) confirm(ctx context.Context, p, saved *plan.Plan, o applyOptio
 		return err
 	}
 	if !yes {
-		return failf("PM1912", "answer yes, or pass -auto-approve", "not approved; nothing was changed")
+		return failf(codeNotApproved, "answer yes, or pass -auto-approve", "not approved; nothing was changed")
 	}
 	facts, err := s.observe(ctx)
 	if err != nil {
@@ -219,7 +219,7 @@ func checkGates(s *session, approve []string) error {
 	gates := s.migration.Method.Gates()
 	for _, gate := range approve {
 		if !slices.Contains(gates, gate) {
-			return failf("PM1913", "its gates are "+strings.Join(gates, ", "), "method %q has no gate %q", s.migration.Method.Kind(), gate)
+			return failf(codeGate, "its gates are "+strings.Join(gates, ", "), "method %q has no gate %q", s.migration.Method.Kind(), gate)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/view"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/schema"
+	"github.com/pegmigrate/pegmigrate/state"
 )
 
 // failure is an error of a command itself, ready to be shown.
@@ -51,7 +52,7 @@ func describe(err error) view.Failure {
 		stale  *staleError
 		budget *apply.BudgetError
 		differ *apply.DifferencesError
-		state  hinted
+		memory hinted
 	)
 	switch {
 	case errors.As(err, &own):
@@ -69,12 +70,33 @@ func describe(err error) view.Failure {
 	case errors.As(err, &differ):
 		return view.Failure{Code: apply.CodeDifferences, Text: differ.Error(),
 			Hint: "the first ones are listed above; apply again copies everything anew"}
-	case errors.As(err, &state):
-		return view.Failure{Code: apply.CodeState, Text: state.Summary(), Hint: state.Hint()}
+	case errors.As(err, &memory):
+		return view.Failure{Code: stateCode(err), Text: memory.Summary(), Hint: memory.Hint()}
 	case errors.As(err, &step):
 		return view.Failure{Code: step.Code, Text: step.Error(), Hint: step.Hint}
 	}
 	return view.Failure{Text: err.Error()}
+}
+
+// stateCode tells the ways apart in which a state document can stand in the way.
+func stateCode(err error) string {
+	var (
+		locked   *state.LockedError
+		unusable *state.UnusableError
+		newer    *state.NewerError
+		lineage  *state.LineageError
+	)
+	switch {
+	case errors.As(err, &locked):
+		return codeStateLocked
+	case errors.As(err, &unusable):
+		return codeStateUnusable
+	case errors.As(err, &newer):
+		return codeStateNewer
+	case errors.As(err, &lineage):
+		return codeStateLineage
+	}
+	return apply.CodeState
 }
 
 // printDiagnostics shows what is wrong with the configuration.

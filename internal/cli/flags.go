@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -24,7 +25,7 @@ func configOf(c *ucli.Context, e Env) (configOptions, error) {
 		return o, err
 	}
 	if c.NArg() > 1 {
-		return o, failf("PM1903", "flags come before the folder", "%s takes one folder or file, got %d arguments: %s",
+		return o, failf(codeArguments, "flags come before the folder", "%s takes one folder or file, got %d arguments: %s",
 			c.Command.Name, c.NArg(), strings.Join(c.Args().Slice(), " "))
 	}
 	if c.NArg() == 1 {
@@ -40,9 +41,20 @@ func configAt(c *ucli.Context, e Env, path string) (configOptions, error) {
 	for _, pair := range c.StringSlice("var") {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
-			return o, failf("PM1904", "write -var NAME=VALUE", "-var %q has no name or no value", pair)
+			return o, failf(codeVar, "write -var NAME=VALUE", "-var %q has no name or no value", pair)
 		}
 		o.vars.Flags[name] = value
 	}
 	return o, nil
+}
+
+// need refuses a call that lacks flags, in the tool's own voice: the library would print the whole
+// help to stdout.
+func need(c *ucli.Context, flags ...string) error {
+	for _, name := range flags {
+		if !c.IsSet(name) {
+			return failf(codeFlag, fmt.Sprintf("`%s -h` lists the flags", c.Command.HelpName), "%s needs -%s", c.Command.HelpName, name)
+		}
+	}
+	return nil
 }

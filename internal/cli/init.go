@@ -27,11 +27,14 @@ func (e Env) initCommand() *ucli.Command {
 		Usage:     "write a starter migration file from a live table",
 		ArgsUsage: "[FOLDER]",
 		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "meta", Usage: "meta servers of the source, `HOST:PORT[,HOST:PORT]`", Required: true},
-			&ucli.StringFlag{Name: "table", Usage: "the table to move", Required: true},
+			&ucli.StringFlag{Name: "meta", Usage: "meta servers of the source, `HOST:PORT[,HOST:PORT]`"},
+			&ucli.StringFlag{Name: "table", Usage: "the table to move"},
 			&ucli.StringFlag{Name: "target-meta", Usage: "meta servers of the target, `HOST:PORT[,HOST:PORT]`"},
 		},
 		Action: func(c *ucli.Context) error {
+			if err := need(c, "meta", "table"); err != nil {
+				return err
+			}
 			o := initOptions{meta: addresses(c.String("meta")), targetMeta: addresses(c.String("target-meta")), table: c.String("table")}
 			folder := "."
 			if c.NArg() > 0 {
@@ -95,16 +98,16 @@ func (e Env) writeStarter(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		if os.IsExist(err) {
-			return failf("PM1970", "move it away, or give another folder", "%s exists already: %v", path, fs.ErrExist)
+			return failf(codeStarter, "move it away, or give another folder", "%s exists already: %v", path, fs.ErrExist)
 		}
-		return failf("PM1970", "give a writable folder", "%v", err)
+		return failf(codeStarter, "give a writable folder", "%v", err)
 	}
 	_, err = f.Write(content)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return failf("PM1970", "make room and try again", "%s was not written: %v", path, err)
+		return failf(codeStarter, "make room and try again", "%s was not written: %v", path, err)
 	}
 	fmt.Fprintf(e.Stderr, "wrote %s; read it, then: pegmigrate plan %s\n", path, filepath.Dir(path))
 	return nil

@@ -16,7 +16,7 @@ func (e Env) laterCommands() []*ucli.Command {
 			Name:  l.name,
 			Usage: l.usage + " (not in this release)",
 			Action: func(*ucli.Context) error {
-				return failf("PM1960", l.hint, "%s is not in this release", l.name)
+				return failf(codeLater, l.hint, "%s is not in this release", l.name)
 			},
 		})
 	}

@@ -58,13 +58,13 @@ func (e Env) fmtCommand() *ucli.Command {
 func (e Env) format(path string, check bool) error {
 	files, err := hclFiles(path)
 	if err != nil {
-		return failf("PM1950", "give a folder or a file", "%v", err)
+		return failf(codeUnreadable, "give a folder or a file", "%v", err)
 	}
 	changed := false
 	for _, file := range files {
 		src, err := os.ReadFile(file)
 		if err != nil {
-			return failf("PM1950", "give a readable file", "%v", err)
+			return failf(codeUnreadable, "give a readable file", "%v", err)
 		}
 		if config, diags := schema.CheckSyntax(src, file); diags.HasErrors() {
 			e.printDiagnostics(diags, config)
@@ -80,7 +80,7 @@ func (e Env) format(path string, check bool) error {
 			continue
 		}
 		if err := replaceFile(file, formatted); err != nil {
-			return failf("PM1951", "choose a writable file", "%v", err)
+			return failf(codeUnwritable, "choose a writable file", "%v", err)
 		}
 	}
 	if check && changed {

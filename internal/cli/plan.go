@@ -43,7 +43,7 @@ func (e Env) planCommand() *ucli.Command {
 
 func (e Env) plan(ctx context.Context, o planOptions) error {
 	if o.format != "text" && o.format != "json" && o.format != "markdown" {
-		return failf("PM1910", "use text, json or markdown", "unknown format %q", o.format)
+		return failf(codeFormat, "use text, json or markdown", "unknown format %q", o.format)
 	}
 	s, err := e.load(o.configOptions)
 	if err != nil {
@@ -98,7 +98,7 @@ func (e Env) savePlan(p *plan.Plan, path string) error {
 		return err
 	}
 	if err := atomicfile.WriteFile(e.FS, path, data); err != nil {
-		return failf("PM1911", "choose a writable path", "the plan was not saved: %v", err)
+		return failf(codePlanNotSaved, "choose a writable path", "the plan was not saved: %v", err)
 	}
 	fmt.Fprintf(e.Stderr, "saved to %s; run it with: pegmigrate apply %s\n", path, path)
 	return nil

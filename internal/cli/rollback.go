@@ -47,7 +47,7 @@ func (e Env) rollback(ctx context.Context, o rollbackOptions) error {
 	defer store.Close()
 	doc := store.Document()
 	if doc == nil {
-		return failf("PM1931", "`pegmigrate doctor` looks for leftovers without one; `pegmigrate apply -adopt` rebuilds a lost one",
+		return failf(codeNothingToUndo, "`pegmigrate doctor` looks for leftovers without one; `pegmigrate apply -adopt` rebuilds a lost one",
 			"migration %q has no state: there is nothing to undo", s.migration.Name)
 	}
 	p, err := apply.PlanOf(doc)
@@ -61,7 +61,7 @@ func (e Env) rollback(ctx context.Context, o rollbackOptions) error {
 			return err
 		}
 		if !yes {
-			return failf("PM1912", "answer yes, or pass -auto-approve", "not approved; nothing was changed")
+			return failf(codeNotApproved, "answer yes, or pass -auto-approve", "not approved; nothing was changed")
 		}
 	}
 	if err := s.connect(ctx); err != nil {

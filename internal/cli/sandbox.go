@@ -20,15 +20,15 @@ func (e Env) sandboxCommand() *ucli.Command {
 }
 
 func dirFlag() ucli.Flag {
-	return &ucli.StringFlag{Name: "dir", Usage: "the sandbox's `DIR`", Required: true}
+	return &ucli.StringFlag{Name: "dir", Usage: "the sandbox's `DIR`"}
 }
 
 func clusterFlag() ucli.Flag {
-	return &ucli.StringFlag{Name: "cluster", Usage: "`NAME` of the cluster: a, b, …", Required: true}
+	return &ucli.StringFlag{Name: "cluster", Usage: "`NAME` of the cluster: a, b, …"}
 }
 
 func tableFlag() ucli.Flag {
-	return &ucli.StringFlag{Name: "table", Usage: "`NAME` of the table", Required: true}
+	return &ucli.StringFlag{Name: "table", Usage: "`NAME` of the table"}
 }
 
 func (e Env) sandboxUp() *ucli.Command {
@@ -44,6 +44,9 @@ func (e Env) sandboxUp() *ucli.Command {
 			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "makes placements and scan context ids repeatable"},
 		},
 		Action: func(c *ucli.Context) error {
+			if err := need(c, "dir"); err != nil {
+				return err
+			}
 			err := sandbox.Up(c.Context, sandbox.UpConfig{Dir: c.String("dir"), Clusters: c.Int("clusters"), Metas: c.Int("metas"),
 				Replicas: c.Int("replicas"), TimeFactor: c.Float64("time-factor"), Seed: c.Uint64("seed"), Log: e.Stderr})
 			return sandboxFailure(err)
@@ -65,6 +68,9 @@ func (e Env) sandboxLoad() *ucli.Command {
 			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "the same seed gives the same rows"},
 		},
 		Action: func(c *ucli.Context) error {
+			if err := need(c, "dir", "cluster", "table", "rows"); err != nil {
+				return err
+			}
 			low, high, err := span(c.String("sort-keys"))
 			if err != nil {
 				return err
@@ -89,7 +95,7 @@ func span(text string) (low, high int, err error) {
 		high, err = strconv.Atoi(to)
 	}
 	if err != nil {
-		return 0, 0, failf("PM1981", "write -sort-keys 5 or -sort-keys 1-50", "-sort-keys %q is neither a number nor a range", text)
+		return 0, 0, failf(codeSortKeys, "write -sort-keys 5 or -sort-keys 1-50", "-sort-keys %q is neither a number nor a range", text)
 	}
 	return low, high, nil
 }
@@ -100,6 +106,9 @@ func (e Env) sandboxDump() *ucli.Command {
 		Usage: "print every live row as a line of JSON, sorted by raw key",
 		Flags: []ucli.Flag{dirFlag(), clusterFlag(), tableFlag()},
 		Action: func(c *ucli.Context) error {
+			if err := need(c, "dir", "cluster", "table"); err != nil {
+				return err
+			}
 			return sandboxFailure(sandbox.Remote{Dir: c.String("dir")}.Dump(c.Context, c.String("cluster"), c.String("table"), e.Stdout))
 		},
 	}
@@ -131,6 +140,9 @@ func (e Env) sandboxFault() *ucli.Command {
 			&ucli.IntFlag{Name: "partition", Usage: "this partition only"},
 		},
 		Action: func(c *ucli.Context) error {
+			if err := need(c, "dir", "cluster"); err != nil {
+				return err
+			}
 			remote, cluster := sandbox.Remote{Dir: c.String("dir")}, c.String("cluster")
 			switch {
 			case c.Bool("clear"):
@@ -162,5 +174,5 @@ func sandboxFailure(err error) error {
 	if err == nil {
 		return nil
 	}
-	return failf("PM1980", "see `pegmigrate sandbox -h`", "%s", strings.TrimPrefix(fmt.Sprint(err), "sandbox: "))
+	return failf(codeSandbox, "see `pegmigrate sandbox -h`", "%s", strings.TrimPrefix(fmt.Sprint(err), "sandbox: "))
 }

@@ -63,18 +63,18 @@ func pick(config *schema.Config, name string) (*schema.Migration, error) {
 	}
 	switch {
 	case len(names) == 0:
-		return nil, failf("PM1900", "declare a migration block, or write a starter with `pegmigrate init`",
+		return nil, failf(codeNoMigration, "declare a migration block, or write a starter with `pegmigrate init`",
 			"the configuration declares no migration")
 	case name == "" && len(names) == 1:
 		return config.Migrations[0], nil
 	case name == "":
-		return nil, failf("PM1901", "name one with -migration", "the configuration declares %d migrations: %s",
+		return nil, failf(codeWhichOne, "name one with -migration", "the configuration declares %d migrations: %s",
 			len(names), strings.Join(names, ", "))
 	}
 	if m := config.Migration(name); m != nil {
 		return m, nil
 	}
-	return nil, failf("PM1902", "it declares "+strings.Join(names, ", "), "the configuration declares no migration %q", name)
+	return nil, failf(codeNoSuchOne, "it declares "+strings.Join(names, ", "), "the configuration declares no migration %q", name)
 }
 
 // stateDir is the folder that .pegmigrate lies in: beside the configuration.

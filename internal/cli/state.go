@@ -108,7 +108,7 @@ func (e Env) loadFrom(c *ucli.Context) (*session, error) {
 
 func noState(err error) error {
 	if errors.Is(err, state.ErrNoState) {
-		return failf("PM1930", "`pegmigrate apply` begins one; a lost state file is rebuilt by `pegmigrate apply -adopt`", "%v", err)
+		return failf(codeNoState, "`pegmigrate apply` begins one; a lost state file is rebuilt by `pegmigrate apply -adopt`", "%v", err)
 	}
 	return err
 }

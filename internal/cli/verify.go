@@ -30,7 +30,7 @@ func (e Env) verifyCommand() *ucli.Command {
 		Action: func(c *ucli.Context) error {
 			for _, name := range []string{"repair", "sample"} {
 				if c.Bool(name) {
-					return failf("PM1940", "verify without it compares everything; apply again copies what is missing",
+					return failf(codeNotYet, "verify without it compares everything; apply again copies what is missing",
 						"verify -%s is not in this release", name)
 				}
 			}
