@@ -300,11 +300,10 @@ func (f *Fences) SyncInterval(ctx context.Context, cluster string) (time.Duratio
 		return 0, err
 	}
 	var longest time.Duration
-	for _, n := range nodes {
-		if !n.Alive {
-			continue
+	for i, text := range askNodes(ctx, c, nodes, flagConfigSync) {
+		if nodes[i].Alive {
+			longest = max(longest, configSync(text))
 		}
-		longest = max(longest, configSync(ctx, c, n.Addr))
 	}
 	if longest == 0 {
 		longest = defaultConfigSync
@@ -312,11 +311,8 @@ func (f *Fences) SyncInterval(ctx context.Context, cluster string) (time.Duratio
 	return longest, ctx.Err()
 }
 
-func configSync(ctx context.Context, c *pegasus.Cluster, node string) time.Duration {
-	text, err := c.ConfigValue(ctx, node, flagConfigSync)
-	if err != nil {
-		return defaultConfigSync
-	}
+// configSync reads the flag's value.
+func configSync(text string) time.Duration {
 	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || ms <= 0 {
 		return defaultConfigSync

@@ -30,3 +30,14 @@ func TestMaxWriteIsRead(t *testing.T) {
 		t.Errorf("%d", got)
 	}
 }
+
+func TestSyncIntervalIsTheLongest(t *testing.T) {
+	s, clusters := open(t, sandbox.Config{})
+	got, err := NewFences(clusters).SyncInterval(t.Context(), ref().Cluster)
+	if want := s.Timing().ConfigSync; err != nil || got.Milliseconds() != want.Milliseconds() {
+		t.Errorf("%v instead of %v: %v", got, want, err)
+	}
+	if configSync("") != defaultConfigSync || configSync("0") != defaultConfigSync || configSync("5000").Seconds() != 5 {
+		t.Error("a node that does not tell counts as one with the default")
+	}
+}
