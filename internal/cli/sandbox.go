@@ -61,7 +61,7 @@ func (e Env) sandboxLoad() *ucli.Command {
 		Flags: []ucli.Flag{
 			dirFlag(), clusterFlag(), tableFlag(),
 			&ucli.IntFlag{Name: "partitions", Value: 8, Usage: "of a table that is absent"},
-			&ucli.IntFlag{Name: "rows", Required: true, Usage: "how many"},
+			&ucli.IntFlag{Name: "rows", Usage: "how many"},
 			&ucli.IntFlag{Name: "value-size", Value: 100, Usage: "bytes"},
 			&ucli.StringFlag{Name: "sort-keys", Value: "1", Usage: "rows per hash key, `N` or FROM-TO"},
 			&ucli.Float64Flag{Name: "ttl-share", Usage: "share of the rows that expire some day, 0 to 1"},
