@@ -110,3 +110,20 @@ func TestLinksOfTheDocumentsLeadSomewhere(t *testing.T) {
 		}
 	}
 }
+
+var fileName = regexp.MustCompile("`([a-z_/]+(?:_test)?\\.go)`")
+
+// TestTheDocumentsNameFilesThatExist: a file map rots faster than anything else.
+func TestTheDocumentsNameFilesThatExist(t *testing.T) {
+	for _, doc := range []string{"README.md", "DESIGN.md", "CONTRIBUTING.md"} {
+		text, err := os.ReadFile(filepath.Join(root, doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range fileName.FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(string(m[1])))); err != nil {
+				t.Errorf("%s names %s, which does not exist", doc, m[1])
+			}
+		}
+	}
+}

@@ -3,7 +3,6 @@ package archtest
 import (
 	"bytes"
 	"go/ast"
-	"strings"
 	"testing"
 )
 
@@ -33,19 +32,22 @@ func TestPackagesThatStartGoroutinesLookForLeaks(t *testing.T) {
 }
 
 // TestTestsDoNotSleep: a test that sleeps is slow on a fast machine and wrong on a slow one. Wait on
-// a channel, poll with a deadline, or use testing/synctest, in whose bubbles sleeping is free: a
-// bubble is told by the import in the file or by a helper named for it (inBubble), the pause of a
-// poll by the deadline in the same function.
+// a channel, poll with a deadline, or use testing/synctest, in whose bubbles sleeping is free. The
+// pause of a poll is told from a sleep by the deadline in the same function; a package whose tests
+// run in bubbles may sleep.
 func TestTestsDoNotSleep(t *testing.T) {
+	tests, bubbles := sources(t, source.test), map[string]bool{}
+	for _, s := range tests {
+		if bytes.Contains(s.text, []byte("\"testing/synctest\"")) {
+			bubbles[s.folder()] = true
+		}
+	}
 	a := allow(map[string]string{})
 	defer a.done(t)
-	for _, s := range sources(t, source.test) {
-		if bytes.Contains(s.text, []byte("\"testing/synctest\"")) {
-			continue
-		}
+	for _, s := range tests {
 		for _, d := range s.file.Decls {
 			f, ok := d.(*ast.FuncDecl)
-			if !ok || hasDeadline(f) || inBubble(f) {
+			if !ok || hasDeadline(f) || bubbles[s.folder()] {
 				continue
 			}
 			ast.Inspect(f, func(n ast.Node) bool {
@@ -63,17 +65,6 @@ func hasDeadline(f *ast.FuncDecl) bool {
 	found := false
 	ast.Inspect(f, func(n ast.Node) bool {
 		if s, ok := n.(*ast.SelectorExpr); ok && (s.Sel.Name == "After" || s.Sel.Name == "Before") {
-			found = true
-		}
-		return true
-	})
-	return found
-}
-
-func inBubble(f *ast.FuncDecl) bool {
-	found := false
-	ast.Inspect(f, func(n ast.Node) bool {
-		if id, ok := n.(*ast.Ident); ok && strings.HasSuffix(id.Name, "Bubble") {
 			found = true
 		}
 		return true
