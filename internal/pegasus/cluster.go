@@ -31,7 +31,7 @@ type Cluster struct {
 
 // Open finds the leader of the cluster. The error is a *NoLeaderError that says what
 // each address answered; when every address gives a final answer (refused, no such
-// host, not a meta server) it comes after three rounds rather than after
+// host, another protocol) it comes after three rounds rather than after
 // ClusterTimeout. The caller must Close the Cluster.
 func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	if len(cfg.MetaServers) == 0 {

@@ -117,6 +117,25 @@ func TestLeaderNotReadyIsRetried(t *testing.T) {
 	}
 }
 
+// A meta that was just started serves its port before it knows any request.
+func TestOpenWaitsForAMetaThatStarts(t *testing.T) {
+	k := newCluster(t, 1, 0, 0)
+	var n atomic.Int32
+	k.set(func() {
+		k.hook = func(r *request) bool {
+			if n.Add(1) > 6 {
+				return false
+			}
+			r.fail(idl.ErrHandlerNotFound)
+			return true
+		}
+	})
+	k.open()
+	if n.Load() < 7 {
+		t.Errorf("asked %d times", n.Load())
+	}
+}
+
 // A leader at work answers ERR_SERVICE_NOT_ACTIVE for a service that its configuration turns off.
 func TestServiceThatIsTurnedOff(t *testing.T) {
 	k := newCluster(t, 1, 0, 0)
@@ -179,7 +198,7 @@ func TestNoLeaderErrorSaysWhatEachAddressAnswered(t *testing.T) {
 	}
 	for _, want := range []string{
 		k.metas[0].addr + " forwards, but the leader is unknown",
-		k.nodes[0].addr + " is not a meta server (it answers ERR_HANDLER_NOT_FOUND)",
+		k.nodes[0].addr + " is not a meta server, or has only begun to start (it answers ERR_HANDLER_NOT_FOUND)",
 		refused.addr + " refuses connections",
 		web.Addr().String() + " does not speak the Pegasus protocol",
 		"nohost.invalid:1 cannot be resolved: no such host nohost.invalid",
