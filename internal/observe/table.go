@@ -133,7 +133,8 @@ func countHealth(config *pegasus.TableConfig, f *plan.TableFacts) []string {
 }
 
 // lookAtReplicas asks every node that holds a replica for data versions and RocksDB's estimates.
-// Estimates count primaries only.
+// Estimates count primaries only. A node may be silent, as one is that died a moment ago, as long as
+// another one answers for each of its partitions: a partition has one data version.
 func lookAtReplicas(ctx context.Context, c Cluster, f *plan.TableFacts, nodes []string, config *pegasus.TableConfig) error {
 	type answer struct {
 		versions map[int32]int32
@@ -150,18 +151,30 @@ func lookAtReplicas(ctx context.Context, c Cluster, f *plan.TableFacts, nodes []
 		a.counters, _ = c.PerfCounters(ctx, nodes[i],
 			"rdb.estimate_num_keys@"+strconv.Itoa(int(f.ID))+".", "disk.storage.sst(MB)@"+strconv.Itoa(int(f.ID))+".")
 	})
+	known := map[int32]bool{}
+	var silent error
 	for i, a := range answers {
 		if a.err != nil {
-			return fmt.Errorf("ask replica server %s for the data version of %s: %w", nodes[i], f.Name, a.err)
+			silent = errors.Join(silent, fmt.Errorf("ask replica server %s for the data version of %s: %w", nodes[i], f.Name, a.err))
+			continue
 		}
-		for _, v := range a.versions {
+		for p, v := range a.versions {
+			known[p] = true
 			f.DataVersions[v]++
 		}
 		for name, value := range a.counters {
 			addEstimate(f, config, nodes[i], name, value)
 		}
 	}
-	return nil
+	if silent == nil {
+		return nil
+	}
+	for _, p := range config.Partitions {
+		if p.Primary != "" && !known[p.Index] {
+			return silent
+		}
+	}
+	return ctx.Err()
 }
 
 // addEstimate adds one counter of one replica when its node is the partition's primary.
