@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/idl"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/plan"
 )
@@ -87,13 +88,25 @@ func unknown(err error) error {
 	return err
 }
 
+// refused marks what a meta will answer again to the same change of envs: an env or a value that it
+// does not take, a table that it does not have (both ERR_INVALID_PARAMETERS in 2.5), a user that may
+// not (src/meta/server_state.cpp, set_app_envs).
+func refused(err error) error {
+	code, _ := pegasus.CodeOf(err)
+	switch code {
+	case idl.ErrInvalidParameters, idl.ErrACLDeny:
+		return fmt.Errorf("%w: %w", apply.ErrRefused, err)
+	}
+	return err
+}
+
 // SetEnvs implements apply.Tables.
 func (t *Tables) SetEnvs(ctx context.Context, ref plan.TableRef, envs map[string]string) error {
 	c, err := t.clusters.cluster(ref.Cluster)
 	if err != nil {
 		return err
 	}
-	return c.SetEnvs(ctx, ref.Table, envs)
+	return refused(c.SetEnvs(ctx, ref.Table, envs))
 }
 
 // DeleteEnvs implements apply.Tables.
@@ -102,7 +115,7 @@ func (t *Tables) DeleteEnvs(ctx context.Context, ref plan.TableRef, keys []strin
 	if err != nil {
 		return err
 	}
-	return c.DeleteEnvs(ctx, ref.Table, keys...)
+	return refused(c.DeleteEnvs(ctx, ref.Table, keys...))
 }
 
 // Health implements apply.Tables.
