@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/apply"
@@ -145,11 +146,21 @@ func (e *Engine) estimates(ctx context.Context, t plan.TableRef) estimates {
 			if err != nil {
 				continue
 			}
-			byNode[p.Primary] = counters
+			byNode[p.Primary] = shortNames(counters)
 		}
-		rows := uint64(max(0, byNode[p.Primary]["replica*app.pegasus*"+counter(p.Index)]))
+		rows := uint64(max(0, byNode[p.Primary][counter(p.Index)]))
 		out.rows[p.Index] = rows
 		out.total += rows
+	}
+	return out
+}
+
+// shortNames drops what stands in front of the names of counters: the server's role, which is
+// "replica" or "replica1" by its configuration, and the section.
+func shortNames(counters map[string]float64) map[string]float64 {
+	out := make(map[string]float64, len(counters))
+	for name, value := range counters {
+		out[name[strings.LastIndexByte(name, '*')+1:]] = value
 	}
 	return out
 }

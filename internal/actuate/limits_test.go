@@ -1,12 +1,9 @@
 package actuate
 
 import (
-	"errors"
 	"testing"
 
-	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/sandbox"
-	"github.com/pegmigrate/pegmigrate/plan"
 )
 
 func TestSmallestLimit(t *testing.T) {
@@ -42,21 +39,5 @@ func TestSyncIntervalIsTheLongest(t *testing.T) {
 	}
 	if configSync("") != defaultConfigSync || configSync("0") != defaultConfigSync || configSync("5000").Seconds() != 5 {
 		t.Error("a node that does not tell counts as one with the default")
-	}
-}
-
-func TestChangeOfEnvsThatIsRefused(t *testing.T) {
-	_, clusters := open(t, sandbox.Config{})
-	tables := NewTables(clusters)
-	for key, value := range map[string]string{plan.EnvDeny: "nonsense", "no.such.env": "1"} {
-		if err := tables.SetEnvs(t.Context(), ref(), map[string]string{key: value}); !errors.Is(err, apply.ErrRefused) {
-			t.Errorf("%s=%s: %v", key, value, err)
-		}
-	}
-	if err := tables.SetEnvs(t.Context(), ref(), map[string]string{plan.EnvBusinessInfo: `{"a":"b,c=d"}`}); err != nil {
-		t.Error(err)
-	}
-	if err := tables.DeleteEnvs(t.Context(), ref(), []string{plan.EnvBusinessInfo, plan.EnvDeny}); err != nil {
-		t.Error(err)
 	}
 }

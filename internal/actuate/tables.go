@@ -33,13 +33,23 @@ func (t *Tables) Table(ctx context.Context, ref plan.TableRef) (apply.TableState
 	if err != nil {
 		return apply.TableState{}, err
 	}
+	info, ok := newest(list, ref.Table)
+	if !ok {
+		return apply.TableState{}, fmt.Errorf("%s: %w", ref, apply.ErrNoTable)
+	}
+	return apply.TableState{ID: info.ID, Status: info.Status, Partitions: info.Partitions,
+		Replicas: info.Replicas, Envs: info.Envs, CreatedAt: info.CreatedAt}, nil
+}
+
+// newest is the table that has a name now. While a table is being dropped its name may already be
+// another's (src/meta/server_state.cpp, do_app_drop), and ids only grow.
+func newest(list []pegasus.TableInfo, name string) (found pegasus.TableInfo, ok bool) {
 	for _, info := range list {
-		if info.Name == ref.Table && info.Status != statusDropped {
-			return apply.TableState{ID: info.ID, Status: info.Status, Partitions: info.Partitions,
-				Replicas: info.Replicas, Envs: info.Envs, CreatedAt: info.CreatedAt}, nil
+		if info.Name == name && info.Status != statusDropped && (!ok || info.ID > found.ID) {
+			found, ok = info, true
 		}
 	}
-	return apply.TableState{}, fmt.Errorf("%s: %w", ref, apply.ErrNoTable)
+	return found, ok
 }
 
 // HighestID implements apply.Tables.
