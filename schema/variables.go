@@ -72,7 +72,7 @@ func (l *loader) declareVariable(b *hclsyntax.Block) *variable {
 			v.validations = append(v.validations, validation{vc.attrs["condition"].Expr, vc.attrs["error_message"].Expr, vb.DefRange()})
 		}
 	}
-	v.broken = hcl.Diagnostics(l.diags[before:]).HasErrors()
+	v.broken = l.diags[before:].HasErrors()
 	return v
 }
 

@@ -119,7 +119,7 @@ func (w *worker) writeRows(ctx context.Context, i int) (int, error) {
 	if err != nil {
 		return 0, &ReadError{Partition: w.part.index, After: bytes.Clone(row.Key), Err: err}
 	}
-	n, size := 1, len(row.Key)+len(row.Value)
+	n := 1
 	switch {
 	case pegkey.Partition(pegkey.Hash(hashKey, sortKey), w.r.count) != w.part.index:
 		w.chunk.misplaced++
@@ -127,6 +127,7 @@ func (w *worker) writeRows(ctx context.Context, i int) (int, error) {
 		w.chunk.expired++
 		w.chunk.digests.Add(row)
 	default:
+		var size int
 		n, size = w.group(rows[i:], len(hashKey))
 		if n == 1 && size+putOverhead > w.r.opts.MaxWrite {
 			return 0, &WriteError{Partition: w.part.index, Key: bytes.Clone(row.Key), Rows: 1, Size: size,

@@ -74,8 +74,7 @@ func (cn *conn) serve() {
 			return
 		}
 		filled += n
-		used := 0
-		var need int
+		var used, need int
 		out, used, need = cn.handleAll(q, buf[:filled], out)
 		if need < 0 {
 			cn.flush(out)

@@ -68,7 +68,7 @@ func TestGoClientCheckAndSetOneRow(t *testing.T) {
 	for i, passes := range []bool{true, false} {
 		res, err := g.CheckAndSet(g.ctx(), key, key, pegasus.CheckTypeValueNotExist, nil, key, fmt.Appendf(nil, "owner %d", i), nil)
 		g.must(err)
-		if res.SetSucceed != passes || res.CheckValueReturned || res.CheckValue != nil && len(res.CheckValue) > 0 {
+		if res.SetSucceed != passes || res.CheckValueReturned || len(res.CheckValue) > 0 {
 			t.Errorf("attempt %d: %+v", i, res)
 		}
 	}
