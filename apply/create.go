@@ -163,6 +163,19 @@ func (r *Run) created(step string) (created, error) {
 	return v, err
 }
 
+// createdTarget is the app id of the target that this run created, 0 for none.
+func (r *Run) createdTarget() int32 {
+	for _, s := range r.Plan.Steps {
+		if _, ok := s.Action.(plan.CreateTable); ok {
+			memory, err := r.created(s.ID)
+			if err == nil {
+				return memory.ID
+			}
+		}
+	}
+	return 0
+}
+
 // CreatedBlob is the memory of a create step whose table was found by -adopt; id 0 says that a
 // request may be under way, or have made a table that carries no marker yet.
 func CreatedBlob(id int32) (*state.Blob, error) {

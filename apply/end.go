@@ -49,6 +49,9 @@ func (r *Run) describe(step plan.Step, err error) error {
 		return err
 	case isWriteError(err), isDifferences(err), isBudget(err):
 		return err
+	case errors.Is(err, ErrNoTable):
+		return &StepError{Step: step.ID, Code: CodeTargetStolen, Text: "a table of this migration is gone", Err: err,
+			Hint: "recall it within its reserve time, or `pegmigrate rollback`"}
 	}
 	return &StepError{Step: step.ID, Code: CodeCluster, Text: "stopped", Err: err,
 		Hint: "when the cause is mended, run the same command again: it goes on here"}

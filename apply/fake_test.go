@@ -39,8 +39,9 @@ type fakeWorld struct {
 	mu       sync.Mutex
 	clusters map[string]*fakeCluster
 	// hook sees every call twice. An error before keeps the call from happening, one after it
-	// loses the answer. It runs on the goroutine of the call, without any lock.
-	hook func(context.Context, call) error
+	// loses the answer. It runs on the goroutine of the call, one at a time.
+	hook   func(context.Context, call) error
+	hooked sync.Mutex
 	// denied counts changes of the source's deny env: true is set, false is taken out.
 	denied []bool
 	// batchTime and verifyTime are what the engines take.
@@ -108,21 +109,26 @@ func (w *fakeWorld) around(ctx context.Context, c call, do func() error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if w.hook != nil {
-		if err := w.hook(ctx, c); err != nil {
-			return err
-		}
+	if err := w.ask(ctx, c); err != nil {
+		return err
 	}
 	w.mu.Lock()
 	err := do()
 	w.mu.Unlock()
-	if w.hook != nil {
-		c.after = true
-		if lost := w.hook(ctx, c); lost != nil {
-			return lost
-		}
+	c.after = true
+	if lost := w.ask(ctx, c); lost != nil {
+		return lost
 	}
 	return err
+}
+
+func (w *fakeWorld) ask(ctx context.Context, c call) error {
+	if w.hook == nil {
+		return nil
+	}
+	w.hooked.Lock()
+	defer w.hooked.Unlock()
+	return w.hook(ctx, c)
 }
 
 // make creates a table that is healthy and old.

@@ -263,7 +263,8 @@ func TestBudgetEndsWhileTheFenceGoesUp(t *testing.T) {
 // A run that died inside the window: whatever comes back after the budget's end lifts the fence
 // before it does anything else.
 func TestOverdueFence(t *testing.T) {
-	everywhere(t, 40, 10, func(t *testing.T, k int) bool {
+	t.Parallel()
+	everywhere(t, 40, 30, func(t *testing.T, k int) bool {
 		s := budgetScene(t, time.Second)
 		want := wanted(s)
 		killed, _ := s.killedAt(k, s.apply)

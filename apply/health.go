@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -66,7 +67,30 @@ func (h *healthRunner) run(ctx context.Context) error {
 		return &StepError{Step: h.id, Code: CodeForeignMarker, Text: h.a.Table.String() + " carries somebody else's marker",
 			Hint: "`pegmigrate doctor` shows whose"}
 	}
+	if err := h.tellSource(ctx, p); err != nil {
+		return err
+	}
 	return h.mark(ctx, h.a.Table, "target", h.r.Plan.Source.TableRef, p.TargetInfo, p)
+}
+
+// tellSource adds the id of the created table to the source's marker: it is all that is left to know
+// it by when the state is lost after the target's own marker is out again. It goes before the
+// target's marker, whose presence makes this step done.
+func (h *healthRunner) tellSource(ctx context.Context, p ownPriors) error {
+	if h.r.createdTarget() == 0 {
+		return nil
+	}
+	source := h.r.Plan.Source.TableRef
+	s, err := h.table(ctx, source)
+	if err != nil {
+		return err
+	}
+	m, err := marker.Parse(s.Envs[marker.Env])
+	if err != nil || m == nil || m.Lineage != h.r.Store.Document().Lineage {
+		return &StepError{Step: h.id, Code: CodeForeignMarker, Text: source.String() + " does not carry this run's marker any more",
+			Hint: "`pegmigrate doctor` shows whose is there"}
+	}
+	return h.mark(ctx, source, "source", h.a.Table, p.SourceInfo, p)
 }
 
 // target looks at the target and refuses one that is not the table it was: somebody may have
@@ -76,16 +100,7 @@ func (b base) target(ctx context.Context, t plan.TableRef) (TableState, error) {
 	if err != nil {
 		return s, err
 	}
-	id := b.r.Plan.Target.ID
-	for _, step := range b.r.Plan.Steps {
-		if _, ok := step.Action.(plan.CreateTable); ok {
-			memory, err := b.r.created(step.ID)
-			if err != nil {
-				return s, err
-			}
-			id = memory.ID
-		}
-	}
+	id := cmp.Or(b.r.createdTarget(), b.r.Plan.Target.ID)
 	if id != 0 && s.ID != id {
 		return s, &StepError{Step: b.id, Code: CodeTargetStolen, Text: fmt.Sprintf("%s has id %d, it had %d when this migration began with it", t, s.ID, id),
 			Hint: "somebody dropped the table and made another: `pegmigrate rollback`, then plan again"}

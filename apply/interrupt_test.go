@@ -17,7 +17,8 @@ import (
 // TestInterruptEverywhere cancels at every request: the run ends at once, begins no other change,
 // and can be resumed.
 func TestInterruptEverywhere(t *testing.T) {
-	everywhere(t, 40, 8, func(t *testing.T, k int) bool {
+	t.Parallel()
+	everywhere(t, 40, 18, func(t *testing.T, k int) bool {
 		s := newScene(t, schema.SourceWritesFenced)
 		want := wanted(s)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -25,7 +26,7 @@ func TestInterruptEverywhere(t *testing.T) {
 		n := 0
 		var at time.Time
 		s.world.hook = func(_ context.Context, c call) error {
-			if !at.IsZero() && c.changes && !c.after {
+			if c.changes && !c.after && !at.IsZero() {
 				t.Errorf("%s was begun after the interruption", c)
 			}
 			if n++; n == k+1 {
@@ -64,7 +65,8 @@ var errAway = errors.New("ERR_SERVICE_NOT_ACTIVE: the meta is away")
 // TestOneFailureEverywhere lets every single request fail once, before it has an effect or with its
 // answer lost, as when the meta changes its leader. Nobody has to start the run again.
 func TestOneFailureEverywhere(t *testing.T) {
-	everywhere(t, 40, 8, func(t *testing.T, k int) bool {
+	t.Parallel()
+	everywhere(t, 40, 18, func(t *testing.T, k int) bool {
 		s := newScene(t, schema.SourceWritesFenced)
 		want := wanted(s)
 		n, failed := 0, false
@@ -87,7 +89,8 @@ func TestOneFailureEverywhere(t *testing.T) {
 // TestClustersAway lets everything fail from some point on: the run ends in bounded time with an
 // error that can be shown, and goes on once the clusters are back.
 func TestClustersAway(t *testing.T) {
-	everywhere(t, 40, 10, func(t *testing.T, k int) bool {
+	t.Parallel()
+	everywhere(t, 40, 24, func(t *testing.T, k int) bool {
 		s := newScene(t, schema.SourceWritesFenced)
 		want := wanted(s)
 		n := 0
@@ -137,7 +140,8 @@ func (s *scene) failedOnce(err error) {
 // TestDiskFullEverywhere fills the disk at every state write: nothing is changed on the clusters
 // afterwards, and the run goes on when there is room.
 func TestDiskFullEverywhere(t *testing.T) {
-	everywhere(t, 40, 8, func(t *testing.T, k int) bool {
+	t.Parallel()
+	everywhere(t, 40, 18, func(t *testing.T, k int) bool {
 		s := newScene(t, schema.SourceWritesFenced)
 		want := wanted(s)
 		n, full := 0, false
@@ -153,7 +157,7 @@ func TestDiskFullEverywhere(t *testing.T) {
 			})
 		}
 		s.world.hook = func(_ context.Context, c call) error {
-			if full && c.changes && !c.after {
+			if c.changes && !c.after && full {
 				t.Errorf("%s was begun after a state write had failed", c)
 			}
 			return nil

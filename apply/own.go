@@ -140,7 +140,7 @@ func (b base) mark(ctx context.Context, t plan.TableRef, role string, peer plan.
 	text, err := marker.Format(marker.Marker{
 		Lineage: b.r.Store.Document().Lineage, Migration: b.r.Plan.Migration, Owner: b.r.Owner, Since: p.Since,
 		Role: role, Peer: peer.String(), Prior: prior,
-		TargetExisted: p.TargetExisted, TargetHighestID: p.TargetHighestID,
+		TargetExisted: p.TargetExisted, TargetHighestID: p.TargetHighestID, TargetID: b.r.createdTarget(),
 		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs,
 	})
 	if err != nil {

@@ -125,6 +125,9 @@ func (r *Run) undo(ctx context.Context, step plan.Step) error {
 		if s := d.Step(step.ID); s != nil {
 			s.Status, s.Finished, s.Error = state.Undone, r.Now(), ""
 			s.Prior, s.Proof, s.Cursor = nil, nil, nil
+			if _, ok := step.Action.(plan.Verify); ok {
+				s.Cursor = recopied() // a target that is not dropped keeps the rows
+			}
 		}
 		return nil
 	})

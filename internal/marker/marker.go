@@ -35,6 +35,9 @@ type Marker struct {
 	// with an app id above TargetHighestID.
 	TargetExisted   bool  `json:"target_existed"`
 	TargetHighestID int32 `json:"target_highest_id"`
+	// TargetID is the app id of the target that this migration created, 0 until that is known. Ids
+	// are never used twice, so it proves whose table that is when its own marker is gone already.
+	TargetID int32 `json:"target_id,omitempty"`
 	// SourceEnvs and TargetEnvs are the prior values of the envs that the migration changes.
 	SourceEnvs map[string]Prior `json:"source_envs,omitempty"`
 	TargetEnvs map[string]Prior `json:"target_envs,omitempty"`
