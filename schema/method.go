@@ -30,7 +30,7 @@ const (
 
 // The gates of method copy.
 const (
-	GateCopy    = "copy"    // before the first change
+	GateCopy    = "copy"    // before the source is fenced and the first row moves; the target exists by then
 	GateUnfence = "unfence" // before the fence is lifted or handed over; only with a fence
 )
 
