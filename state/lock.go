@@ -188,6 +188,10 @@ func (p place) unlock(host string, force bool) (err error) {
 	return atomicfile.RemoveFile(p.fsys, holderPath(p.dir, p.migration))
 }
 
+// Gone says that the holder's process has ended without saying so: it ran on this host and is not
+// there any more. False for another host, where nobody can know.
+func (h *Holder) Gone() bool { return h.Host == hostname() && !processAlive(h.PID) }
+
 // processAlive says whether a process of this host has that ID. A process of somebody else counts.
 func processAlive(pid int) bool {
 	if pid <= 0 {

@@ -110,6 +110,9 @@ func (e Env) statusOf(ctx context.Context, o configOptions, json bool) error {
 	}
 	if holder, err := state.ReadHolder(e.FS, s.dir, s.migration.Name); err == nil && holder != nil {
 		out.Holder = holder.String()
+		if holder.Gone() {
+			out.Holder += "; that process is gone, `" + s.resumeCommand() + "` goes on"
+		}
 	}
 	if err := s.connect(ctx); err != nil {
 		if ctx.Err() != nil {
