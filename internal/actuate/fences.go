@@ -143,9 +143,22 @@ func (f *Fences) probe(ctx context.Context, table *pegasus.Table, out *apply.Pro
 		out.Verdict, out.Detail = apply.Accepted, "a delete of a reserved key was accepted"
 	case answer.Code == idl.ErrInvalidState:
 		out.Verdict, out.Detail = apply.Rejected, string(answer.Code)
+	case behindFence(answer.Code):
+		out.Verdict, out.Detail = apply.Accepted, "it says "+string(answer.Code)+", which no fenced partition does"
 	default:
 		out.Detail = string(answer.Code)
 	}
+}
+
+// behindFence tells whether a primary looks at the fence before it can answer a write with this code
+// (src/replica/replica_2pc.cpp, on_client_write): then no fence is in force, whatever else is wrong
+// with the partition. Without this a fence would not count as lifted while a replica is missing.
+func behindFence(code idl.ErrorCode) bool {
+	switch code {
+	case idl.ErrNotEnoughMember, idl.ErrDiskInsufficient, idl.ErrOperationDisabled, idl.ErrCapacityExceeded:
+		return true
+	}
+	return false
 }
 
 // replicaTable is what nodes say about their replicas, by node.

@@ -114,6 +114,19 @@ func TestProbeAcceptsUnderANewBallot(t *testing.T) {
 	}
 }
 
+// A partition that lacks members takes no write, but a fence would have been looked at before.
+func TestProbeOfAPartitionThatLacksMembers(t *testing.T) {
+	_, clusters := open(t, sandbox.Config{Hook: func(c sandbox.Call) sandbox.Verdict {
+		if c.RPC == idl.NameRemove && c.Phase == sandbox.Before && c.Gpid.Partition == 2 {
+			return sandbox.Fail(idl.ErrNotEnoughMember)
+		}
+		return sandbox.Pass()
+	}})
+	if got := probes(t, NewFences(clusters)); !all(got, apply.Accepted) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestConfirmWantsThePrimaryBeforeAndAfter(t *testing.T) {
 	const app, node = 7, "10.0.0.1:34801"
 	says := func(ballot int64, primary bool) replicaTable {
