@@ -311,3 +311,25 @@ func TestApplyAfterHalfARollback(t *testing.T) {
 func (s *scene) gone() bool {
 	return s.world.table(target()) == nil && s.document().Step("create-target").Status == state.Done
 }
+
+// TestMarkerTakenOut has somebody replace the text of business.info, marker and all, while no run
+// is alive: the marker comes back, and goes again around the new text.
+func TestMarkerTakenOut(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newScene(t, schema.SourceWritesFenced)
+		s.stopAt("verify")
+		if err := s.apply(t.Context()); err == nil {
+			t.Fatal("not stopped")
+		}
+		s.world.hook = nil
+		s.world.table(source()).envs["business.info"] = "team billing"
+		s.must(s.apply(t.Context()))
+		got := s.show()
+		if text := got[source().String()].Envs["business.info"]; text != "team billing" {
+			t.Errorf("business.info is %q", text)
+		}
+		if got[target().String()].ID != 5 {
+			t.Errorf("%+v", got[target().String()])
+		}
+	})
+}

@@ -137,12 +137,15 @@ func (c *createRunner) send(ctx context.Context) (id int32, lost, err error) {
 
 // awaitLost looks for the table of a request that may still be on its way to the leader.
 func (c *createRunner) awaitLost(ctx context.Context, lost error) error {
+	// The wait begins with the first look that is answered: what lost the answer may take a while.
+	if _, err := c.table(ctx, c.a.Table); err != nil && !errors.Is(err, ErrNoTable) {
+		return err
+	}
 	return c.await(ctx, c.r.Waits.Call, CodeCluster, "run the same command again: it looks for the table first",
 		func(ctx context.Context) (bool, string, error) {
-			s, err := c.tableOnce(ctx, c.a.Table)
+			s, err := c.table(ctx, c.a.Table)
 			if err != nil && !errors.Is(err, ErrNoTable) {
-				reason, err := tolerate(ctx, err)
-				return false, reason, err
+				return false, "", err
 			}
 			done, reason, err := c.judge(s, err == nil)
 			return done, fmt.Sprintf("%v; %s", lost, reason), err

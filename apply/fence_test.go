@@ -140,7 +140,7 @@ func TestFenceTakenOff(t *testing.T) {
 		if len(got[target().String()].Rows) != 23 || got[target().String()].Rows["k03"].Value != "new" {
 			t.Errorf("%+v", got)
 		}
-		s.warned(apply.CodeFence, "done again")
+		s.warned(apply.CodeCluster, "done again")
 	})
 }
 

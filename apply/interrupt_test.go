@@ -3,6 +3,7 @@ package apply_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -179,5 +180,72 @@ func TestDiskFullEverywhere(t *testing.T) {
 		}
 		s.same(want)
 		return true
+	})
+}
+
+// TestLeaderAwayForAMinute takes the clusters away for a minute at every moment, as when ZooKeeper
+// has to notice that a meta is gone. The run waits and needs nobody.
+func TestLeaderAwayForAMinute(t *testing.T) {
+	t.Parallel()
+	everywhere(t, 40, 18, func(t *testing.T, k int) bool {
+		s := newScene(t, schema.SourceWritesFenced)
+		want := wanted(s)
+		n := 0
+		var back time.Time
+		s.world.hook = func(_ context.Context, c call) error {
+			if c.name == "copy" || c.name == "verify" {
+				return nil
+			}
+			if n++; n == k+1 {
+				back = time.Now().Add(time.Minute)
+			}
+			if time.Now().Before(back) {
+				return errAway
+			}
+			return nil
+		}
+		s.must(s.apply(t.Context()))
+		s.same(want)
+		return !back.IsZero()
+	})
+}
+
+// A refusal is an answer: nobody waits for another one.
+func TestRefused(t *testing.T) {
+	for _, request := range []string{"SetEnvs west/orders [replica.slow_query_threshold]", "CreateTable west/orders",
+		"SetEnvs east/orders [business.info]", "SetEnvs east/orders [replica.deny_client_request]"} {
+		inBubble(t, func(t *testing.T) {
+			s := newScene(t, schema.SourceWritesFenced)
+			before := s.show()
+			var at time.Time
+			s.world.hook = func(_ context.Context, c call) error {
+				if c.String() == request && !c.after {
+					at = time.Now()
+					return fmt.Errorf("ERR_INVALID_PARAMETERS: no: %w", apply.ErrRefused)
+				}
+				return nil
+			}
+			err := s.apply(t.Context())
+			s.failedOnce(err)
+			if took := time.Since(at); took > 0 || !errors.Is(err, apply.ErrRefused) {
+				t.Errorf("%v after %s", err, took)
+			}
+			s.world.hook = nil
+			s.must(s.rollback(t.Context()))
+			s.rolledBack(before)
+		})
+	}
+}
+
+// A store without a document, as after a state file that was deleted meanwhile.
+func TestNothingBegun(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newScene(t, schema.SourceWritesFenced)
+		store, err := state.Open(s.disk, stateDir, migration, state.Holder{Who: "ann"})
+		s.must(err)
+		r := apply.New(apply.Config{Plan: s.build(), Store: store, World: s.world.world(), Waits: s.waits})
+		s.stepError(r.Apply(t.Context()), apply.CodeFinished)
+		s.stepError(r.Rollback(t.Context()), apply.CodeFinished)
+		s.must(store.Close())
 	})
 }

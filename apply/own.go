@@ -116,15 +116,19 @@ func (o *ownRunner) done(ctx context.Context) (bool, string, error) {
 	return false, o.a.Source.String() + " carries no marker", nil
 }
 
-// run looks at the prior values again when an earlier attempt recorded them: as long as no marker is
-// there nothing was changed, and what the tables hold now is what they are to get back.
+// holds asks for the marker as long as anything can be undone: a rollback that was cut short, or
+// somebody who cleaned up, may have taken it out.
+func (o *ownRunner) holds(ctx context.Context) (bool, error) {
+	if o.r.pastReturn() != "" {
+		return true, nil
+	}
+	ok, _, err := o.done(ctx)
+	return ok, err
+}
+
 func (o *ownRunner) run(ctx context.Context) error {
 	if o.r.record(o.id).Attempts > 1 {
-		prior, err := o.prior(ctx)
-		if err != nil {
-			return err
-		}
-		if err := o.r.update(o.id, func(s *state.Step) { s.Prior = prior }); err != nil {
+		if err := o.refreshPriors(ctx); err != nil {
 			return err
 		}
 	}
@@ -133,6 +137,44 @@ func (o *ownRunner) run(ctx context.Context) error {
 		return err
 	}
 	return o.mark(ctx, o.a.Source, "source", o.a.Target, p.SourceInfo, p)
+}
+
+// refreshPriors looks at the prior values again when an earlier attempt recorded them. As long as
+// nothing else was begun, all is as it was before the migration; later only the text that is to be
+// put around the marker can be taken anew.
+func (o *ownRunner) refreshPriors(ctx context.Context) error {
+	prior, err := o.prior(ctx)
+	if err != nil {
+		return err
+	}
+	if o.r.begunAfter(o.id) {
+		fresh, _, err := unblob[ownPriors](prior, kindPriors)
+		if err != nil {
+			return err
+		}
+		p, err := o.r.priors()
+		if err != nil {
+			return err
+		}
+		p.SourceInfo = fresh.SourceInfo
+		if prior, err = blob(kindPriors, p); err != nil {
+			return err
+		}
+	}
+	return o.r.update(o.id, func(s *state.Step) { s.Prior = prior })
+}
+
+// begunAfter says whether a later step was begun and is not undone.
+func (r *Run) begunAfter(step string) bool {
+	after := false
+	for _, s := range r.Plan.Steps {
+		record := r.record(s.ID)
+		if after && record.Attempts > 0 && record.Status != state.Undone {
+			return true
+		}
+		after = after || s.ID == step
+	}
+	return false
 }
 
 // mark writes a marker into a table. The lineage makes it ours.

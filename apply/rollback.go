@@ -17,6 +17,9 @@ import (
 func (r *Run) Rollback(ctx context.Context) error {
 	defer r.stopWatch()
 	doc := r.Store.Document()
+	if doc == nil || len(r.Plan.Steps) == 0 {
+		return nothingBegun()
+	}
 	if doc.Outcome != state.OutcomeOpen {
 		return &StepError{Code: CodeFinished, Text: "the migration is " + doc.Outcome + ": there is nothing to undo",
 			Hint: "a finished copy leaves the source as it was; drop the target by hand if it is not wanted"}
@@ -34,7 +37,7 @@ func (r *Run) Rollback(ctx context.Context) error {
 		d.Outcome = state.OutcomeRolledBack
 		return nil
 	}); err != nil {
-		r.Sink.Emit(failed("", err))
+		r.Sink.Emit(failed(r.Plan.Steps[0].ID, err))
 		return err
 	}
 	r.Sink.Emit(event.RunDone{Migration: r.Plan.Migration, Command: "rollback", Elapsed: r.Now().Sub(r.started),
@@ -60,11 +63,9 @@ func (r *Run) undoAll(ctx context.Context) error {
 		}
 		errs = errors.Join(errs, err)
 		if isWriteError(err) { // nothing is changed that could not be remembered
+			r.Sink.Emit(failed(step.ID, err))
 			break
 		}
-	}
-	if errs != nil {
-		r.Sink.Emit(failed("", errs))
 	}
 	return errs
 }
@@ -84,6 +85,10 @@ func (r *Run) undoOrder() []plan.Step {
 		}
 	}
 	return append(fences, others...)
+}
+
+func nothingBegun() error {
+	return &StepError{Code: CodeFinished, Text: "no migration was begun", Hint: "`pegmigrate plan` shows what apply would do"}
 }
 
 // pastReturn names a step of no return that was begun.

@@ -70,6 +70,9 @@ type standing interface {
 func (r *Run) Apply(ctx context.Context) (err error) {
 	defer r.stopWatch()
 	doc := r.Store.Document()
+	if doc == nil || len(r.Plan.Steps) == 0 {
+		return nothingBegun()
+	}
 	if doc.Outcome != state.OutcomeOpen {
 		return &StepError{Code: CodeFinished, Text: "the migration is " + doc.Outcome + " already",
 			Hint: "`pegmigrate verify` compares the tables again"}
@@ -121,7 +124,7 @@ func (r *Run) step(ctx context.Context, i int, step plan.Step) error {
 			r.skip(i, step, "done by an earlier run")
 			return r.afterStep(step)
 		}
-		r.Sink.Emit(event.Warning{Step: step.ID, Code: CodeFence,
+		r.Sink.Emit(event.Warning{Step: step.ID, Code: CodeCluster,
 			Text: "what this step had reached does not hold any more; it is done again"})
 	}
 	if err := r.intend(ctx, step, work); err != nil {
@@ -178,7 +181,8 @@ func (r *Run) work(ctx context.Context, step string, work runner) (proof string,
 // it: once the rows are proven, a fence that is to be lifted anyway must not be raised again.
 func (r *Run) stillHolds(ctx context.Context, work runner) (bool, error) {
 	s, ok := work.(standing)
-	if !ok || r.lifts() && r.moveDone() {
+	_, own := work.(*ownRunner)
+	if !ok || !own && r.lifts() && r.moveDone() {
 		return true, nil
 	}
 	return s.holds(ctx)
