@@ -69,7 +69,6 @@ func (c *copyRunner) run(ctx context.Context) error {
 	if err := c.unverified(ctx); err != nil {
 		return err
 	}
-	c.r.moved = out
 	proof, err := blob(kindCopied, copied{Rows: out.Rows, Bytes: out.Bytes, Expired: out.Expired, Digest: out.Digest})
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
@@ -109,11 +108,28 @@ func (r *Run) approveCommand(gate string) string {
 }
 
 func (r *Run) closing() string {
-	i := slices.IndexFunc(r.Plan.Steps, func(s plan.Step) bool { _, ok := s.Action.(plan.Verify); return ok })
-	if i < 0 {
-		return fmt.Sprintf("%s is copied to %s; nothing was compared", r.Plan.Source.TableRef, r.Plan.Target.TableRef)
+	source, target := r.Plan.Source.TableRef, r.Plan.Target.TableRef
+	for _, s := range r.Plan.Steps {
+		if v, ok := s.Action.(plan.Verify); ok && v.AllowExtra {
+			return fmt.Sprintf("%s holds every row of %s", target, source)
+		} else if ok {
+			return fmt.Sprintf("%s and %s hold the same rows", source, target)
+		}
 	}
-	return fmt.Sprintf("%s and %s hold the same rows", r.Plan.Source.TableRef, r.Plan.Target.TableRef)
+	return fmt.Sprintf("%s is copied to %s; nothing was compared", source, target)
+}
+
+// moved is what the copy moved, in this run or in an earlier one.
+func (r *Run) moved() copied {
+	for _, s := range r.Plan.Steps {
+		if _, ok := s.Action.(plan.Copy); ok {
+			out, _, err := unblob[copied](r.record(s.ID).Proof, kindCopied)
+			if err == nil {
+				return out
+			}
+		}
+	}
+	return copied{}
 }
 
 func isWriteError(err error) bool {

@@ -33,8 +33,6 @@ type Run struct {
 	watch *fenceWatch
 	// sync is the config sync interval of each cluster that was asked.
 	sync map[string]time.Duration
-	// moved is what the copy of this run moved, for the closing line.
-	moved CopyOutcome
 }
 
 // New prepares a run. The store must hold the document of the plan's migration.
@@ -98,8 +96,9 @@ func (r *Run) Apply(ctx context.Context) (err error) {
 	}); err != nil {
 		return r.fail(ctx, last, err)
 	}
+	moved := r.moved()
 	r.Sink.Emit(event.RunDone{
-		Migration: r.Plan.Migration, Command: "apply", Rows: r.moved.Rows, Bytes: r.moved.Bytes,
+		Migration: r.Plan.Migration, Command: "apply", Rows: moved.Rows, Bytes: moved.Bytes,
 		Elapsed: r.Now().Sub(r.started), Text: r.closing(),
 	})
 	return nil

@@ -37,6 +37,8 @@ type scene struct {
 	waits apply.Waits
 	// fsys wraps the disk for the next run; nil for the disk itself.
 	fsys func(atomicfile.FS) atomicfile.FS
+	// words keeps what in a plan is for people.
+	words bool
 	// sink sees the events of the next runs besides the recorder.
 	sink func(event.Event)
 
@@ -116,6 +118,14 @@ func (s *scene) build() *plan.Plan {
 	return p
 }
 
+// slim takes out of a plan what apply does not read: it is most of every state write.
+func (s *scene) slim(p *plan.Plan) {
+	p.Facts, p.Checks, p.Clients, p.Return = nil, nil, "", ""
+	for i := range p.Steps {
+		p.Steps[i].Why, p.Steps[i].Impact, p.Steps[i].Estimate = "", "", plan.Estimate{}
+	}
+}
+
 func (s *scene) facts() plan.Facts {
 	f := plan.Facts{Source: clusterFacts("east", "10.0.0"), Target: clusterFacts("west", "10.1.0")}
 	f.SourceTable = tableFacts(s.world.table(source()))
@@ -165,7 +175,9 @@ func (s *scene) session(do func(*apply.Run) error) (err error) {
 	}()
 	if store.Document() == nil {
 		p := s.build()
-		p.Facts, p.Checks = nil, nil // apply does not read them, and they are half of every state write
+		if !s.words {
+			s.slim(p)
+		}
 		doc, err := apply.NewDocument(p, "11111111-2222-4333-8444-555555555555", "test")
 		if err != nil {
 			return err

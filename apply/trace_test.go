@@ -80,6 +80,7 @@ func TestTrace(t *testing.T) {
 	const golden = "testdata/trace.golden"
 	inBubble(t, func(t *testing.T) {
 		s := newScene(t, schema.SourceWritesFenced)
+		s.words = true
 		r := &trace{begun: time.Now()}
 		s.sink, s.world.hook = r.event, r.call
 		s.fsys = func(disk atomicfile.FS) atomicfile.FS { return atomicfile.Observed(disk, r.file) }

@@ -129,11 +129,11 @@ func (w *fenceWatch) judge(p Probe) (leak string) {
 }
 
 // settle waits until every partition has rejected a write that was sent after this call, and says
-// whether any of them leaked since the last call.
-func (w *fenceWatch) settle(ctx context.Context) (leaked bool, err error) {
+// which of them may have leaked since the last call.
+func (w *fenceWatch) settle(ctx context.Context) (leaked []int32, err error) {
 	limit, err := w.b.syncLimit(ctx, w.table.Cluster)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	open := w.partitions()
 	err = w.b.await(ctx, limit, CodeFence, "a partition keeps accepting writes; look at its primary, or `pegmigrate rollback`",
@@ -148,11 +148,11 @@ func (w *fenceWatch) settle(ctx context.Context) (leaked bool, err error) {
 			return len(open) == 0, fmt.Sprintf("%d partitions have to reject a write again", len(open)), nil
 		})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	leaked = len(w.leaks) > 0
+	leaked = sortedKeys(w.leaks)
 	clear(w.leaks)
 	return leaked, nil
 }

@@ -191,7 +191,7 @@ func (r *Run) closeWindow(ctx context.Context, at string) error {
 	step, f, _ := r.fenceStep()
 	budget := r.writeReject()
 	r.Sink.Emit(event.Warning{Step: at, Code: CodeBudget,
-		Text: fmt.Sprintf("the write-reject budget of %s is used up; the fence of %s is lifted", budget, f.Table)})
+		Text: fmt.Sprintf("the write-reject budget of %s is used up; lifting the fence of %s", budget, f.Table)})
 	if err := r.undoFence(ctx, step.ID, f.Table); err != nil {
 		return r.notLifted(step, err)
 	}

@@ -129,7 +129,14 @@ type VerifyJob struct {
 	Repair bool
 	// FirstDigest is the digest of the copy; nil when the source may have been written to.
 	FirstDigest json.RawMessage
-	Report      func(event.MoveProgress)
+	// Before is what an earlier comparison of the same tables handed to Keep, and Recheck the source
+	// partitions whose rows may have changed since it began; an engine may leave out what Before
+	// covers and Recheck does not touch. Both nil: everything is compared.
+	Before  json.RawMessage
+	Recheck []int32
+	// Keep receives the outcome in the engine's own form, for Before; opaque to this package.
+	Keep   func(json.RawMessage)
+	Report func(event.MoveProgress)
 }
 
 // Engine moves and compares rows.
