@@ -101,7 +101,7 @@ func (c *copyRunner) unverified(ctx context.Context) error {
 		return nil
 	}
 	leaked, err := c.r.watch.settle(ctx)
-	if err != nil || !leaked {
+	if err != nil || len(leaked) == 0 {
 		return err
 	}
 	if err := c.r.copyAnew(); err != nil {

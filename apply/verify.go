@@ -10,8 +10,14 @@ import (
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
-// verifyRounds bounds how often a comparison is repeated after a repair.
-const verifyRounds = 4
+const (
+	// verifyRounds bounds the comparisons that find differences: after as many repairs something
+	// else is wrong.
+	verifyRounds = 4
+	// leakRounds bounds all comparisons. One that only follows a leak reads the units that leaked,
+	// so a cluster whose primaries move now and then does not make a large table start over.
+	leakRounds = 24
+)
 
 // verifyRunner proves the copy by comparing rows. The clusters cannot tell cheaply whether it was
 // done; only its own result counts, and only while the source cannot have changed since.
@@ -20,6 +26,8 @@ type verifyRunner struct {
 	a plan.Verify
 	// clean is the result of this run, nil before.
 	clean *event.Verified
+	// kept is the last comparison in the engine's own form.
+	kept json.RawMessage
 }
 
 func (v *verifyRunner) done(context.Context) (bool, string, error) {
@@ -67,47 +75,58 @@ func (v *verifyRunner) rounds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	explained := leaked || v.leakedBefore() || v.secondCopy() || v.onTheMove()
-	repair := v.a.Repair && explained
+	repair := v.a.Repair && (len(leaked) > 0 || v.leakedBefore() || v.secondCopy() || v.onTheMove())
+	leaked = nil // the first comparison is of everything
+	differed := 0
 	for round := 1; ; round++ {
-		result, err := v.compare(ctx, round, repair)
+		result, err := v.compare(ctx, round, repair, leaked)
 		if err != nil {
 			return err
 		}
-		leaked, err := v.settle(ctx)
-		if err != nil {
+		if leaked, err = v.settle(ctx); err != nil {
 			return err
 		}
-		switch {
-		case len(result.SourceChanged) > 0:
-			return v.sourceChanged(result)
-		case result.Differences == 0 && !leaked:
-			v.clean = &result
-			return nil
-		case round == verifyRounds && result.Differences == 0:
-			return &StepError{Step: v.id, Code: CodeFence, Text: fmt.Sprintf("the fence leaked during each of %d comparisons", round),
-				Hint: "keep primaries from moving (meta level steady) and run the same command again"}
-		case round == verifyRounds, result.Differences > 0 && !repair && !(leaked && v.a.Repair):
-			return &DifferencesError{Step: v.id, Count: result.Differences}
+		if result.Differences > 0 {
+			differed++
 		}
-		repair = v.a.Repair && (repair || leaked)
+		if over, err := v.judge(result, repair, leaked, round, differed); over {
+			return err
+		}
+		repair = v.a.Repair && (repair || len(leaked) > 0)
 		v.warn(CodeDifferences, fmt.Sprintf("comparing again (round %d): %d rows differed%s", round+1, result.Differences,
-			map[bool]string{true: ", the fence leaked meanwhile"}[leaked]), "")
+			map[bool]string{true: fmt.Sprintf(", the fence may have leaked on partitions %v", firstN(leaked, 8))}[len(leaked) > 0]), "")
 	}
 }
 
-// settle waits until the fence is proven anew, and says whether it leaked. Without a fence there
-// is nothing that could. What leaked in may still be on its way to the secondaries, and would be
-// read by a later scan only.
-func (v *verifyRunner) settle(ctx context.Context) (leaked bool, err error) {
-	if v.r.watch == nil {
-		return false, nil
+// judge says whether a comparison ends the rounds, and how.
+func (v *verifyRunner) judge(result event.Verified, repair bool, leaked []int32, round, differed int) (over bool, err error) {
+	switch {
+	case len(result.SourceChanged) > 0:
+		return true, v.sourceChanged(result)
+	case result.Differences == 0 && len(leaked) == 0:
+		v.clean = &result
+		return true, nil
+	case result.Differences == 0 && round >= leakRounds:
+		return true, &StepError{Step: v.id, Code: CodeFence, Text: fmt.Sprintf("the fence leaked during each of %d comparisons", round),
+			Hint: "keep primaries from moving (meta level steady) and run the same command again"}
+	case differed >= verifyRounds, round >= leakRounds, result.Differences > 0 && !repair && !(len(leaked) > 0 && v.a.Repair):
+		return true, &DifferencesError{Step: v.id, Count: result.Differences}
 	}
-	if leaked, err = v.r.watch.settle(ctx); err != nil || !leaked {
+	return false, nil
+}
+
+// settle waits until the fence is proven anew, and says on which partitions it may have leaked.
+// Without a fence there is nothing that could. What leaked in may still be on its way to the
+// secondaries, and would be read by a later scan only.
+func (v *verifyRunner) settle(ctx context.Context) (leaked []int32, err error) {
+	if v.r.watch == nil {
+		return nil, nil
+	}
+	if leaked, err = v.r.watch.settle(ctx); err != nil || len(leaked) == 0 {
 		return leaked, err
 	}
 	quiesce := &quiesceRunner{base: v.base, a: plan.Quiesce{Table: v.a.Source}}
-	return true, quiesce.run(ctx)
+	return leaked, quiesce.run(ctx)
 }
 
 // leakedBefore says that the fence may have let writes in while no run was at work.
@@ -123,10 +142,12 @@ func (v *verifyRunner) secondCopy() bool {
 	return c != nil && c.Kind == kindRecopied
 }
 
-func (v *verifyRunner) compare(ctx context.Context, round int, repair bool) (event.Verified, error) {
+// compare reads everything in the first round, and later what differed or may have leaked since.
+func (v *verifyRunner) compare(ctx context.Context, round int, repair bool, leaked []int32) (event.Verified, error) {
 	result, err := v.r.World.Engine.Verify(ctx, VerifyJob{
 		Source: v.a.Source, Target: v.a.Target, Limits: v.a.Limits, AllowExtra: v.a.AllowExtra,
 		Repair: repair, FirstDigest: v.firstDigest(round),
+		Before: v.kept, Recheck: leaked, Keep: func(kept json.RawMessage) { v.kept = kept },
 		Report: func(p event.MoveProgress) { p.Step = v.id; v.r.Sink.Emit(p) },
 	})
 	if err != nil {

@@ -131,7 +131,7 @@ type VerifyJob struct {
 	FirstDigest json.RawMessage
 	// Before is what an earlier comparison of the same tables handed to Keep, and Recheck the source
 	// partitions whose rows may have changed since it began; an engine may leave out what Before
-	// covers and Recheck does not touch. Both nil: everything is compared.
+	// found equal and Recheck does not touch. Both nil: everything is compared.
 	Before  json.RawMessage
 	Recheck []int32
 	// Keep receives the outcome in the engine's own form, for Before; opaque to this package.

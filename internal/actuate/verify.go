@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,17 +34,24 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 	if len(first) > 0 {
 		opts.Start = first[0].Begin()
 	}
+	resume, err := unitsBefore(job)
+	if err != nil {
+		return event.Verified{}, err
+	}
 	repair := &repairer{ctx: ctx, target: dst}
 	if job.Repair {
 		opts.OnDifference = repair.one
 	}
 	estimates := e.estimates(ctx, job.Source)
-	result, err := differ.Run(ctx, scan.Table(src), scan.Table(dst), nil, opts, nil,
+	result, err := differ.Run(ctx, scan.Table(src), scan.Table(dst), resume, opts, nil,
 		differ.ReporterFunc(func(p differ.Progress) { job.Report(verifyProgress(p, estimates)) }))
 	if err == nil {
 		err = repair.failure()
 	}
 	if err != nil {
+		return event.Verified{}, err
+	}
+	if err := keepUnits(job, result); err != nil {
 		return event.Verified{}, err
 	}
 	out := verified(result)
@@ -53,6 +61,34 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 		}
 	}
 	return out, nil
+}
+
+// unitsBefore are the units of an earlier comparison that still count: found equal, and without a
+// partition whose rows may have changed since.
+func unitsBefore(job apply.VerifyJob) ([]differ.Cursor, error) {
+	if len(job.Before) == 0 {
+		return nil, nil
+	}
+	var before []differ.Cursor
+	if err := json.Unmarshal(job.Before, &before); err != nil {
+		return nil, fmt.Errorf("the earlier comparison cannot be read: %w", err)
+	}
+	return slices.DeleteFunc(before, func(c differ.Cursor) bool {
+		return c.Differences() > 0 || slices.ContainsFunc(job.Recheck, func(p int32) bool { return p%c.Units == c.Unit })
+	}), nil
+}
+
+// keepUnits hands the outcome out for a comparison that follows.
+func keepUnits(job apply.VerifyJob, result differ.Result) error {
+	if job.Keep == nil {
+		return nil
+	}
+	data, err := json.Marshal(result.Cursors)
+	if err != nil {
+		return fmt.Errorf("keep the comparison: %w", err)
+	}
+	job.Keep(data)
+	return nil
 }
 
 func decodeDigests(data json.RawMessage) ([]scan.Digests, error) {
