@@ -22,6 +22,10 @@ type quiesceRunner struct {
 	// would keep "nothing is prepared anywhere" from ever being true on a table of many partitions.
 	frozen map[int32]Decree
 	quiet  map[int32]bool
+	// since is when this runner first looked: writes that were accepted before the fence may wait in
+	// a primary's write queue without a decree, and a mutation that is not in its log yet is not
+	// counted as prepared. Decrees frozen earlier than Waits.Settle after it prove nothing.
+	since time.Time
 }
 
 func (q *quiesceRunner) done(ctx context.Context) (bool, string, error) {
@@ -60,9 +64,22 @@ func (q *quiesceRunner) run(ctx context.Context) error {
 		})
 }
 
+// settling says that it is too early to freeze decrees.
+func (q *quiesceRunner) settling() (string, bool) {
+	now := q.r.Now()
+	if q.since.IsZero() {
+		q.since = now
+	}
+	left := q.r.Waits.Settle - now.Sub(q.since)
+	return fmt.Sprintf("writes that were queued before the fence get %s to be prepared", left.Round(time.Millisecond)), left > 0
+}
+
 // look lists the partitions with mutations under way. A partition whose primary changed is looked
 // at anew: the new one may have mutations prepared that the old one had not committed.
 func (q *quiesceRunner) look(ctx context.Context) (open []string, err error) {
+	if reason, early := q.settling(); early {
+		return []string{reason}, nil
+	}
 	ctx, cancel := q.call(ctx)
 	defer cancel()
 	decrees, err := q.r.World.Fences.Decrees(ctx, q.a.Table)
@@ -78,6 +95,10 @@ func (q *quiesceRunner) look(ctx context.Context) (open []string, err error) {
 	for _, d := range decrees {
 		f, known := q.frozen[d.Partition]
 		if !known || f.Ballot != d.Ballot || f.Primary != d.Primary {
+			if known && q.r.Waits.Settle > 0 {
+				q.since, q.frozen, q.quiet = q.r.Now(), nil, nil
+				return []string{fmt.Sprintf("partition %d: its primary changed, what waits in the new one's queue gets its time", d.Partition)}, nil
+			}
 			f = d
 			q.frozen[d.Partition] = d
 			delete(q.quiet, d.Partition)

@@ -171,6 +171,10 @@ type Waits struct {
 	Healthy time.Duration
 	// FenceMargin is added to two config syncs before a fence counts as not coming.
 	FenceMargin time.Duration
+	// Settle is how long after the last proof of a fence decrees are frozen: primaries prepare what
+	// waits in their write queues within a round trip between replicas, which may be slow for a
+	// moment (replica/mutation.cpp, write_queue).
+	Settle time.Duration
 	// Watch is the time between two proofs of a standing fence.
 	Watch time.Duration
 	// Undo bounds the compensation of one step, on top of what servers report.
@@ -185,6 +189,7 @@ func DefaultWaits() Waits {
 		Transient:   2 * time.Minute,
 		Healthy:     10 * time.Minute,
 		FenceMargin: 60 * time.Second,
+		Settle:      3 * time.Second,
 		Watch:       5 * time.Second,
 		Undo:        2 * time.Minute,
 	}
