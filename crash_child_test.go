@@ -20,6 +20,8 @@ import (
 const (
 	envCrashAt = "PEGMIGRATE_TEST_CRASH_AT" // number of the point, from 1; 0 only counts
 	envPoints  = "PEGMIGRATE_TEST_POINTS"   // file that gets the number of points of a whole run
+	// envTransient is how long a failed look is tried again, a duration; not at all when empty.
+	envTransient = "PEGMIGRATE_TEST_TRANSIENT"
 )
 
 // dataStride: of reads and writes of rows only every tenth is a point, before and after.
@@ -58,13 +60,15 @@ func (k *killer) file(op atomicfile.Op) error {
 // mortal is pegmigrate with a killer inside and short waits.
 func mortal() {
 	at, _ := strconv.ParseInt(os.Getenv(envCrashAt), 10, 64)
+	transient, _ := time.ParseDuration(os.Getenv(envTransient))
 	k := &killer{at: at}
 	e := cli.OS("test")
 	e.FS = atomicfile.Observed(e.FS, k.file)
 	e.Wire.Observe = k.request
 	e.Waits = apply.Waits{
 		Poll: 5 * time.Millisecond, Call: 10 * time.Second, Healthy: time.Minute,
-		FenceMargin: 20 * time.Second, Watch: 50 * time.Millisecond, Undo: time.Minute,
+		FenceMargin: 20 * time.Second, Settle: 30 * time.Millisecond, Watch: 50 * time.Millisecond, Undo: time.Minute,
+		Transient: transient,
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
