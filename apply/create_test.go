@@ -209,6 +209,24 @@ func TestForeignMarkers(t *testing.T) {
 	}
 }
 
+// Somebody drops the target while the run waits for its replicas: there is nothing to wait for.
+func TestTargetDroppedWhileWaiting(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newScene(t, schema.SourceWritesFenced)
+		s.on("Health", 3, func() error {
+			delete(s.world.clusters["west"].tables, "orders")
+			return nil
+		})
+		begun := time.Now()
+		err := s.apply(t.Context())
+		s.stepError(err, apply.CodeTargetStolen)
+		s.failedOnce(err)
+		if took := time.Since(begun); took > createTime {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
 // A table that never gets its replicas.
 func TestNeverHealthy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

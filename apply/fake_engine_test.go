@@ -120,6 +120,10 @@ func (f fakeEngine) Verify(ctx context.Context, job apply.VerifyJob) (out event.
 	if !sleep(ctx, f.w.verifyTime) {
 		return out, ctx.Err()
 	}
+	units, err := unitsBefore(job)
+	if err != nil {
+		return out, err
+	}
 	err = f.w.around(ctx, call{name: "verify", table: job.Target, changes: job.Repair}, func() error {
 		src, err := f.w.find(job.Source)
 		if err != nil {
@@ -129,15 +133,52 @@ func (f fakeEngine) Verify(ctx context.Context, job apply.VerifyJob) (out event.
 		if err != nil {
 			return err
 		}
-		out = compare(src, dst, job)
+		out = compare(src, dst, job, units)
 		return changed(src, job.FirstDigest, &out)
 	})
+	if err == nil {
+		kept, err := json.Marshal(units)
+		if err != nil {
+			return out, err
+		}
+		job.Keep(kept)
+	}
 	return out, err
 }
 
-func compare(src, dst *fakeTable, job apply.VerifyJob) event.Verified {
+// unitsBefore are the differences of the units (source partitions, whose number divides that of the
+// target) that need not be compared again; the others are absent.
+func unitsBefore(job apply.VerifyJob) (map[int]int, error) {
+	units := map[int]int{}
+	if job.Before == nil {
+		return units, nil
+	}
+	if err := json.Unmarshal(job.Before, &units); err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(units, func(unit, differences int) bool {
+		return differences > 0 || slices.Contains(job.Recheck, int32(unit))
+	})
+	return units, nil
+}
+
+// compare adds the units that it compared to units.
+func compare(src, dst *fakeTable, job apply.VerifyJob, units map[int]int) event.Verified {
 	out := event.Verified{SourceRows: uint64(len(src.rows)), TargetRows: uint64(len(dst.rows))}
-	for _, k := range slices.Sorted(maps.Keys(src.rows)) {
+	for unit := range int(src.partitions) {
+		if _, known := units[unit]; known {
+			continue
+		}
+		before := out.Missing + out.Changed + out.ExpiryDiffers + out.Extra
+		compareUnit(src, dst, unit, job, &out)
+		units[unit] = int(out.Missing + out.Changed + out.ExpiryDiffers + out.Extra - before)
+		out.Differences += uint64(units[unit])
+	}
+	return out
+}
+
+func compareUnit(src, dst *fakeTable, unit int, job apply.VerifyJob, out *event.Verified) {
+	for _, k := range keysOf(src, int32(unit), "") {
 		got, ok := dst.rows[k]
 		switch {
 		case !ok:
@@ -154,17 +195,18 @@ func compare(src, dst *fakeTable, job apply.VerifyJob) event.Verified {
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(dst.rows)) {
-		if _, ok := src.rows[k]; !ok && job.AllowExtra {
+		if _, ok := src.rows[k]; ok || src.partOf(k) != unit {
+			continue
+		}
+		if job.AllowExtra {
 			out.AllowedExtra++
-		} else if !ok {
-			out.Extra++
-			if job.Repair {
-				delete(dst.rows, k)
-			}
+			continue
+		}
+		out.Extra++
+		if job.Repair {
+			delete(dst.rows, k)
 		}
 	}
-	out.Differences = out.Missing + out.Changed + out.ExpiryDiffers + out.Extra
-	return out
 }
 
 // changed compares the source with the digest that the copy took.

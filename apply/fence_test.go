@@ -14,8 +14,10 @@ import (
 	"github.com/pegmigrate/pegmigrate/state"
 )
 
-// on calls do once, when a request of that name comes for the n-th time (from 1).
+// on calls do once, when a request of that name comes for the n-th time (from 1); with a "+" behind
+// the name, when its answer is about to leave.
 func (s *scene) on(name string, n int, do func() error) {
+	name, after := strings.CutSuffix(name, "+")
 	before := s.world.hook
 	seen := 0
 	s.world.hook = func(ctx context.Context, c call) error {
@@ -24,7 +26,7 @@ func (s *scene) on(name string, n int, do func() error) {
 				return err
 			}
 		}
-		if c.name == name && !c.after {
+		if c.name == name && c.after == after {
 			if seen++; seen == n {
 				return do()
 			}
@@ -39,7 +41,7 @@ func TestFenceLeaks(t *testing.T) {
 	for name, at := range map[string]struct {
 		request string
 		n       int
-	}{"while copying": {"copy", 7}, "while comparing": {"verify", 1}} {
+	}{"while copying": {"copy", 7}, "while comparing": {"verify", 1}, "behind the comparison": {"verify+", 1}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := newScene(t, schema.SourceWritesFenced)

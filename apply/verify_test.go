@@ -1,6 +1,7 @@
 package apply_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -79,7 +80,17 @@ func TestCopyAnewForgetsCursors(t *testing.T) {
 		s.world.hook = nil
 		if err != nil {
 			s.differences(err, 1)
+			batches := 0
+			s.world.hook = func(_ context.Context, c call) error {
+				if c.name == "copy" && !c.after {
+					batches++
+				}
+				return nil
+			}
 			s.must(s.apply(t.Context()))
+			if batches != 8 {
+				t.Errorf("%d batches were copied anew, of 8", batches)
+			}
 		}
 		s.same(want)
 		return true
