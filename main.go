@@ -16,6 +16,9 @@ func main() {
 	// The first signal asks the run to stop at a safe point. After it the default behaviour is
 	// back, so that a second one ends the process at once; a crash must be safe, so this is too.
 	context.AfterFunc(ctx, stop)
+	// A reader that goes away (| head, | tee that Ctrl-C ends as well) must not end a run with a
+	// fence standing: the write fails instead, and the run goes on to its safe point.
+	signal.Ignore(syscall.SIGPIPE)
 	code := cli.Run(ctx, os.Args, cli.OS(cli.BuildVersion()))
 	stop()
 	os.Exit(code)

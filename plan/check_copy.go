@@ -29,7 +29,7 @@ func (b *builder) checkEnvs() {
 	case DeniesReads(b.f.SourceTable.Envs):
 		b.checks.fail(CodeSourceDenies, b.place(b.m.Source.Range), "take the env off, or leave it at a *write scope",
 			"%s carries %s=%s: nothing can be read from it", b.source, EnvDeny, v)
-	case v != "":
+	case v != "" && b.f.SourceTable.Marker == nil: // else that migration's own, and the marker is refused
 		b.checks.warn(CodeSourceDenies, b.place(b.m.Source.Range), "somebody fenced it before; that value is put back in the end",
 			"%s already carries %s=%s", b.source, EnvDeny, v)
 	}

@@ -154,6 +154,9 @@ func (b *builder) checkExisting(t *TableFacts, place string) {
 				"%s has rows (about %d), and if_exists = \"resume_empty\" allows only an empty table", b.target, t.Rows)
 		}
 	default:
+		if t.Marker != nil {
+			return // refused for its marker: nobody should be told to drop it
+		}
 		code, what, hint := CodeTargetExists, "is empty", "drop it, or declare if_exists = \"resume_empty\" to use it as it is"
 		if t.HasRows {
 			code, what = CodeTargetHasRows, fmt.Sprintf("has rows (about %d)", t.Rows)

@@ -23,7 +23,7 @@ type Moved struct {
 func (m Moved) String() string {
 	quote := func(s string) string {
 		if s == "" {
-			return "absent"
+			return "none"
 		}
 		return s
 	}
@@ -84,16 +84,19 @@ func tableFacts(put func(string, string, ...any), side string, t *TableFacts) {
 }
 
 // Stale compares the facts that a saved plan rests on with fresh ones and returns those that
-// moved, ordered by name. A plan with no moved facts may be applied.
+// moved, ordered by name. A plan with no moved facts may be applied. Of a table that came or went
+// only that is told.
 func (p *Plan) Stale(now Facts) []Moved {
 	fresh := map[string]string{}
 	for _, f := range fingerprint(now) {
 		fresh[f.Name] = f.Value
 	}
 	var moved []Moved
+	came := map[string]bool{}
 	for _, f := range p.Facts {
 		value, ok := fresh[f.Name]
 		if !ok || value != f.Value {
+			came[f.Name] = true
 			moved = append(moved, Moved{Name: f.Name, Planned: f.Value, Now: value})
 		}
 		delete(fresh, f.Name)
@@ -101,6 +104,11 @@ func (p *Plan) Stale(now Facts) []Moved {
 	for _, name := range sortedKeys(fresh) {
 		moved = append(moved, Moved{Name: name, Now: fresh[name]})
 	}
+	moved = slices.DeleteFunc(moved, func(m Moved) bool {
+		return slices.ContainsFunc([]string{"source.table", "target.table"}, func(table string) bool {
+			return came[table] && strings.HasPrefix(m.Name, table+".")
+		})
+	})
 	slices.SortFunc(moved, func(a, b Moved) int { return strings.Compare(a.Name, b.Name) })
 	return moved
 }

@@ -25,11 +25,7 @@ func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
 	p.Checks = b.checks.list
 	p.ConfigFingerprint = m.Fingerprint
 	p.Steps = withLimits(begun.Steps, copyLimits(m.Limits), f)
-	p.Source.Rows, p.Source.Bytes = sizeOf(f.SourceTable)
-	if f.TargetTable != nil {
-		p.Target.Exists, p.Target.ID = true, f.TargetTable.ID
-		p.Target.Rows, p.Target.Bytes = sizeOf(f.TargetTable)
-	}
+	p.lookAgain(f)
 	if f.Owned != nil {
 		progress := f.Owned.Progress
 		p.Progress = &progress
@@ -43,9 +39,19 @@ func finished(p Plan, f Facts) (*Plan, error) {
 	p.Steps = []Step{}
 	p.Checks = []Check{{Severity: OK, Text: "every step is done"}}
 	p.Estimate = Estimate{}
+	p.lookAgain(f)
 	progress := f.Owned.Progress
 	p.Progress = &progress
 	return &p, p.seal()
+}
+
+// lookAgain puts what is there now in place of what was there when the migration began.
+func (p *Plan) lookAgain(f Facts) {
+	p.Source.Rows, p.Source.Bytes = sizeOf(f.SourceTable)
+	if f.TargetTable != nil {
+		p.Target.Exists, p.Target.ID = true, f.TargetTable.ID
+		p.Target.Rows, p.Target.Bytes = sizeOf(f.TargetTable)
+	}
 }
 
 func sizeOf(t *TableFacts) (rows, bytes uint64) {

@@ -12,6 +12,8 @@ type Config struct {
 	// Files holds the parsed files by the name that appears in source ranges, variable files
 	// included. It exists to show snippets; never read declarations from it.
 	Files map[string]*hcl.File
+	// Sensitive names the variables whose values must not be shown, in any order.
+	Sensitive []string
 }
 
 // Migration gives the migration of that name, nil when the configuration has none.

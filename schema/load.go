@@ -75,6 +75,11 @@ func (l *loader) load(dir string, bodies []*hclsyntax.Body, vars Vars) (*Config,
 	}
 	l.checkSharedTargets(cfg.Migrations)
 	l.hide(l.secrets(top.variables))
+	for name, v := range top.variables {
+		if v.sensitive {
+			cfg.Sensitive = append(cfg.Sensitive, name)
+		}
+	}
 	if l.diags.HasErrors() {
 		return &Config{Files: l.files}, l.sorted()
 	}

@@ -49,7 +49,7 @@ func (l *loader) configFiles(path string) (dir string, files []string) {
 		files = append(files, filepath.Join(path, name))
 	}
 	if len(files) == 0 {
-		l.errorf(CodeNoFiles, hcl.Range{}, "pegmigrate init writes a first one", "no *.hcl file in %s", path)
+		l.errorf(CodeNoFiles, hcl.Range{}, "pegmigrate init writes a first one", "no *.hcl file in folder %q", path)
 	}
 	return path, files
 }
@@ -90,7 +90,7 @@ func (l *loader) parseFile(path string) *hclsyntax.Body {
 		return nil
 	}
 	if err != nil {
-		l.errorf(CodeUnreadable, hcl.Range{}, "", "cannot read %s", reason(path, err))
+		l.errorf(CodeUnreadable, hcl.Range{}, "give a readable file", "cannot read %s", reason(path, err))
 		return nil
 	}
 	return l.parse(src, path)

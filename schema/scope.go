@@ -134,7 +134,12 @@ func (l *loader) referenceKnown(t hcl.Traversal) bool {
 		return true
 	}
 	noun := map[string]string{"var": "variable", "local": "local value", "cluster": "cluster"}[root]
-	l.errorf(CodeReference, at, didYouMean(name, slices.Collect(maps.Keys(known)), "declared:"), "there is no %s %q", noun, name)
+	hint := didYouMean(name, slices.Collect(maps.Keys(known)), "declared:")
+	if len(known) == 0 {
+		hint = map[string]string{"var": `declare it: variable "NAME" {}`, "local": "declare it: locals { NAME = VALUE }",
+			"cluster": `declare it: cluster "LABEL" { meta_servers = [...] }`}[root]
+	}
+	l.errorf(CodeReference, at, hint, "there is no %s %q", noun, name)
 	return false
 }
 

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -132,6 +133,9 @@ func (v *variable) read(text string) (cty.Value, error) {
 		return failed(), fmt.Errorf("%s", diags[0].Summary)
 	}
 	val, diags := expr.Value(nil)
+	if len(expr.Variables()) > 0 {
+		return failed(), errors.New("it is neither a number, true, false nor a text in quotes")
+	}
 	if diags.HasErrors() {
 		return failed(), fmt.Errorf("%s", diags[0].Summary)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -42,8 +43,13 @@ func Run(ctx context.Context, args []string, e Env) int {
 	return codeOf(err)
 }
 
-// finish gives every command the exit codes in its help and the same treatment of wrong flags.
+// finish gives every command the exit codes in its help and the same treatment of what is wrong.
 func finish(c *ucli.Command) {
+	// Without this a folder named "h" or "help" would be taken for the library's help command.
+	c.HideHelpCommand = true
+	if len(c.Subcommands) > 0 {
+		c.Action = unknownSubcommand
+	}
 	if c.Description == "" {
 		c.Description = exitHelp
 	}
@@ -62,11 +68,22 @@ func unknownCommand(c *ucli.Context) error {
 	return failf(codeCommand, "`pegmigrate help` lists the commands", "there is no command %q", c.Args().First())
 }
 
+func unknownSubcommand(c *ucli.Context) error {
+	if c.NArg() == 0 {
+		return ucli.ShowSubcommandHelp(c)
+	}
+	return failf(codeCommand, fmt.Sprintf("`%s -h` lists its commands", c.Command.HelpName), "%s has no command %q",
+		c.Command.HelpName, c.Args().First())
+}
+
 // report prints what went wrong, unless the command has said it already.
 func (e Env) report(err error) {
 	var exit *exitError
 	if err == nil || errors.As(err, &exit) {
 		return
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return // whoever read the output has seen enough: plan | head
 	}
 	var gate *apply.GateError
 	var stopped *apply.InterruptedError

@@ -10,6 +10,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/view"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/state"
@@ -113,7 +114,7 @@ func (s *session) applyWith(ctx context.Context, store *state.Store, saved *plan
 	}
 	if !o.json {
 		if err := view.PlanText(s.env.Stdout, p, s.env.style(s.env.Stdout)); err != nil {
-			return err
+			return failf(codePlanNotShown, "give a standard output that can be written", "the plan could not be shown, nothing was changed: %v", err)
 		}
 	}
 	if p.HasErrors() {
@@ -123,6 +124,11 @@ func (s *session) applyWith(ctx context.Context, store *state.Store, saved *plan
 		return &exitError{code: ExitError}
 	}
 	if !p.Changes() {
+		if o.json {
+			sink, done := s.env.sink(true)
+			defer done()
+			sink.Emit(event.RunDone{Migration: p.Migration, Command: "apply", Text: "nothing to do: the migration is finished"})
+		}
 		return nil
 	}
 	if err := s.confirm(ctx, p, saved, o); err != nil {
@@ -237,14 +243,7 @@ func checksFailure(p *plan.Plan) error {
 
 // resumeCommand is what an operator types to go on.
 func (s *session) resumeCommand() string {
-	cmd := "pegmigrate apply"
-	if len(s.config.Migrations) > 1 {
-		cmd += " -migration " + s.migration.Name
-	}
-	if s.dir != "." {
-		cmd += " " + s.dir
-	}
-	return cmd
+	return strings.Join(append([]string{"pegmigrate apply"}, s.args...), " ")
 }
 
 func short(id string) string { return fmt.Sprintf("%.8s…", id) }

@@ -14,6 +14,7 @@ const (
 	codePlanNotSaved  = "PM1911"
 	codeNotApproved   = "PM1912"
 	codeGate          = "PM1913"
+	codePlanNotShown  = "PM1914"
 	codeNothingLost   = "PM1920" // -adopt although the state is there
 	codeNoMarker      = "PM1921"
 	codeNoState       = "PM1930"

@@ -37,7 +37,7 @@ func (e Env) doctor(ctx context.Context, o configOptions) error {
 		e.printDiagnostics(diags, config)
 		return &exitError{code: ExitError, err: errDiagnosed}
 	}
-	found := 0
+	found, unseen := 0, 0
 	labels := make([]string, 0, len(config.Clusters))
 	for label := range config.Clusters {
 		labels = append(labels, label)
@@ -45,13 +45,21 @@ func (e Env) doctor(ctx context.Context, o configOptions) error {
 	slices.Sort(labels)
 	for _, label := range labels {
 		n, err := e.examine(ctx, config.Clusters[label])
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil { // the other clusters can still be looked at
+			e.report(err)
+			unseen++
 		}
 		found += n
 	}
-	if found == 0 {
-		fmt.Fprintf(e.Stdout, "nothing was left behind on %d clusters\n", len(labels))
+	if found == 0 && unseen > 0 {
+		fmt.Fprintf(e.Stdout, "nothing was found on %s; %s could not be looked at\n",
+			counted(len(labels)-unseen, "cluster"), counted(unseen, "cluster"))
+	}
+	if found == 0 && unseen == 0 {
+		fmt.Fprintf(e.Stdout, "nothing was left behind on %s\n", counted(len(labels), "cluster"))
 		return nil
 	}
 	return &exitError{code: ExitError}

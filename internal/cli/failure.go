@@ -72,6 +72,9 @@ func describe(err error) view.Failure {
 			Hint: "the first ones are listed above; apply again copies everything anew"}
 	case errors.As(err, &memory):
 		return view.Failure{Code: stateCode(err), Text: memory.Summary(), Hint: memory.Hint()}
+	case errors.Is(err, view.ErrNotTerminal):
+		return view.Failure{Code: codeNotApproved, Text: "standard input is not a terminal, so nobody can be asked; nothing was changed",
+			Hint: "pass -auto-approve"}
 	case errors.As(err, &step):
 		return view.Failure{Code: step.Code, Text: step.Error(), Hint: step.Hint}
 	}

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -32,6 +34,40 @@ func configOf(c *ucli.Context, e Env) (configOptions, error) {
 		o.path = c.Args().First()
 	}
 	return o, nil
+}
+
+// again gives the arguments that choose the same migration once more, quoted for a shell: a
+// command that is printed at night is pasted as it stands. A sensitive value is left out.
+func (o configOptions) again(config *schema.Config) []string {
+	var args []string
+	for _, name := range slices.Sorted(maps.Keys(o.vars.Flags)) {
+		value := quoted(o.vars.Flags[name])
+		if slices.Contains(config.Sensitive, name) {
+			value = "..."
+		}
+		args = append(args, "-var", name+"="+value)
+	}
+	for _, file := range o.vars.Files {
+		args = append(args, "-var-file", quoted(file))
+	}
+	if len(config.Migrations) > 1 && o.migration != "" {
+		args = append(args, "-migration", quoted(o.migration))
+	}
+	if o.path != "." {
+		args = append(args, quoted(o.path))
+	}
+	return args
+}
+
+// quoted makes one word of a shell of s.
+func quoted(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=,@%+", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // configAt reads the shared flags for a configuration at a known path.

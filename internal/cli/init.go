@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,10 +94,13 @@ func (e Env) initialise(ctx context.Context, o initOptions) error {
 
 // writeStarter never overwrites: the file may be somebody's work.
 func (e Env) writeStarter(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return failf(codeStarter, "give a writable folder", "%v", err)
+	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		if os.IsExist(err) {
-			return failf(codeStarter, "move it away, or give another folder", "%s exists already: %v", path, fs.ErrExist)
+			return failf(codeStarter, "move it away, or give another folder", "%s exists already", path)
 		}
 		return failf(codeStarter, "give a writable folder", "%v", err)
 	}

@@ -33,7 +33,8 @@ func (e Env) validateCommand() *ucli.Command {
 			if diags.HasErrors() {
 				return &exitError{code: ExitError, err: errDiagnosed}
 			}
-			fmt.Fprintf(e.Stderr, "the configuration is valid: %d clusters, %d migrations\n", len(config.Clusters), len(config.Migrations))
+			fmt.Fprintf(e.Stderr, "the configuration is valid: %s, %s\n",
+				counted(len(config.Clusters), "cluster"), counted(len(config.Migrations), "migration"))
 			return nil
 		},
 	}

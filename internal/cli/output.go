@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
@@ -12,7 +14,8 @@ import (
 // run is over; it returns once everything is on the screen.
 func (e Env) sink(json bool) (event.Sink, func()) {
 	if json {
-		return view.NewJSONSink(e.Stdout, e.Now), func() {}
+		s := view.NewJSONSink(e.Stdout, e.Now)
+		return s, s.Close
 	}
 	s := view.NewRunView(e.Stderr, e.style(e.Stderr), e.Now)
 	return s, s.Close
@@ -21,4 +24,12 @@ func (e Env) sink(json bool) (event.Sink, func()) {
 // loadQuietly reads a configuration and leaves the diagnostics to the caller.
 func loadQuietly(o configOptions) (*schema.Config, hcl.Diagnostics) {
 	return schema.Load(o.path, o.vars)
+}
+
+// counted writes "1 cluster", "2 clusters".
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

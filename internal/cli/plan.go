@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/pegmigrate/pegmigrate/internal/atomicfile"
 	"github.com/pegmigrate/pegmigrate/internal/view"
 	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/schema"
 	"github.com/pegmigrate/pegmigrate/state"
 )
 
@@ -72,7 +74,7 @@ func (e Env) plan(ctx context.Context, o planOptions) error {
 		return &exitError{code: ExitError}
 	}
 	if o.out != "" {
-		if err := e.savePlan(p, o.out); err != nil {
+		if err := e.savePlan(p, s.config, o); err != nil {
 			return err
 		}
 	}
@@ -92,14 +94,19 @@ func (e Env) printPlan(p *plan.Plan, format string) error {
 	return view.PlanText(e.Stdout, p, e.style(e.Stdout))
 }
 
-func (e Env) savePlan(p *plan.Plan, path string) error {
+func (e Env) savePlan(p *plan.Plan, config *schema.Config, o planOptions) error {
 	data, err := plan.Encode(p)
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteFile(e.FS, path, data); err != nil {
+	if err := atomicfile.WriteFile(e.FS, o.out, data); err != nil {
 		return failf(codePlanNotSaved, "choose a writable path", "the plan was not saved: %v", err)
 	}
-	fmt.Fprintf(e.Stderr, "saved to %s; run it with: pegmigrate apply %s\n", path, path)
+	// The plan names its migration; the declaration it is held against is found by -config.
+	again := configOptions{path: ".", vars: o.vars}.again(config)
+	if o.path != "." {
+		again = append(again, "-config", quoted(o.path))
+	}
+	fmt.Fprintf(e.Stderr, "saved to %s; run it with: pegmigrate apply %s\n", o.out, strings.Join(append(again, quoted(o.out)), " "))
 	return nil
 }

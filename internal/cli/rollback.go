@@ -7,6 +7,7 @@ import (
 
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/view"
+	"github.com/pegmigrate/pegmigrate/state"
 )
 
 // rollbackOptions are the flags of rollback.
@@ -50,11 +51,14 @@ func (e Env) rollback(ctx context.Context, o rollbackOptions) error {
 		return failf(codeNothingToUndo, "`pegmigrate doctor` looks for leftovers without one; `pegmigrate apply -adopt` rebuilds a lost one",
 			"migration %q has no state: there is nothing to undo", s.migration.Name)
 	}
+	if doc.Outcome == state.OutcomeRolledBack {
+		return failf(codeNothingToUndo, "`pegmigrate apply` begins the migration anew", "migration %q is rolled back already: there is nothing to undo", s.migration.Name)
+	}
 	p, err := apply.PlanOf(doc)
 	if err != nil {
 		return err
 	}
-	if !o.autoApprove {
+	if !o.autoApprove && doc.Outcome == state.OutcomeOpen { // else Rollback says why there is nothing to undo
 		yes, err := view.Confirm(ctx, e.Stdin, e.Stderr, "undo migration "+s.migration.Name+" of "+
 			p.Source.TableRef.String()+" to "+p.Target.TableRef.String()+"?")
 		if err != nil {

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -71,6 +74,9 @@ func (e Env) sandboxLoad() *ucli.Command {
 			if err := need(c, "dir", "cluster", "table", "rows"); err != nil {
 				return err
 			}
+			if n := c.Int("partitions"); n < 1 {
+				return failf(codeSandbox, "give a number above 0", "-partitions %d", n)
+			}
 			low, high, err := span(c.String("sort-keys"))
 			if err != nil {
 				return err
@@ -94,8 +100,8 @@ func span(text string) (low, high int, err error) {
 	if err == nil {
 		high, err = strconv.Atoi(to)
 	}
-	if err != nil {
-		return 0, 0, failf(codeSortKeys, "write -sort-keys 5 or -sort-keys 1-50", "-sort-keys %q is neither a number nor a range", text)
+	if err != nil || low < 1 || high < low {
+		return 0, 0, failf(codeSortKeys, "write -sort-keys 5 or -sort-keys 1-50", "-sort-keys %q is neither a number above 0 nor a range of them", text)
 	}
 	return low, high, nil
 }
@@ -171,8 +177,12 @@ func faultOf(c *ucli.Context) sandbox.Fault {
 }
 
 func sandboxFailure(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		return err
 	}
-	return failf(codeSandbox, "see `pegmigrate sandbox -h`", "%s", strings.TrimPrefix(fmt.Sprint(err), "sandbox: "))
+	hint := "see `pegmigrate sandbox -h`"
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		hint = "start one with `pegmigrate sandbox up -dir DIR` and wait for DIR/sandbox.json"
+	}
+	return failf(codeSandbox, hint, "%s", strings.TrimPrefix(fmt.Sprint(err), "sandbox: "))
 }

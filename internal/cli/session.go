@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,7 +32,8 @@ type session struct {
 	env       Env
 	config    *schema.Config
 	migration *schema.Migration
-	dir       string // where .pegmigrate is
+	dir       string   // where .pegmigrate is
+	args      []string // flags and folder that name this migration again
 	clusters  map[string]*pegasus.Cluster
 	actuators *actuate.Clusters
 }
@@ -52,7 +54,7 @@ func (e Env) load(o configOptions) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{env: e, config: config, migration: m, dir: stateDir(o.path)}, nil
+	return &session{env: e, config: config, migration: m, dir: stateDir(o.path), args: o.again(config)}, nil
 }
 
 // pick chooses the migration that a command is about.
@@ -123,9 +125,12 @@ func (e Env) openCluster(ctx context.Context, label string, metas []string, at s
 }
 
 // answered says whether any address behaved like a meta server: then the list is incomplete rather
-// than wrong.
+// than wrong. An address that is still the text of the configuration was never asked.
 func answered(e *pegasus.NoLeaderError) bool {
-	return slices.ContainsFunc(e.Answers, func(a pegasus.MetaAnswer) bool { return a.Err == nil })
+	return slices.ContainsFunc(e.Answers, func(a pegasus.MetaAnswer) bool {
+		_, err := netip.ParseAddrPort(a.Addr)
+		return a.Err == nil && err == nil
+	})
 }
 
 func place(c *schema.Cluster) string {

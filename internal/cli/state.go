@@ -8,6 +8,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/view"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/state"
@@ -19,7 +20,13 @@ func (s *session) openState(command string, lost bool) (*state.Store, error) {
 	if lost {
 		open = state.OpenLost
 	}
-	return open(s.env.FS, s.dir, s.migration.Name, state.Self("pegmigrate "+command, s.env.Now()))
+	store, err := open(s.env.FS, s.dir, s.migration.Name, state.Self("pegmigrate "+command, s.env.Now()))
+	var known hinted
+	if err != nil && !errors.As(err, &known) {
+		return nil, failf(apply.CodeState, "the state is kept in "+state.Folder+" beside the configuration: make that folder writable",
+			"the state cannot be kept: %v", err)
+	}
+	return store, err
 }
 
 // owner is user@host.

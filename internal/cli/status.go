@@ -50,15 +50,9 @@ func (e Env) status(ctx context.Context, o statusOptions) error {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
-		for _, name := range names {
-			one := o.configOptions
-			one.migration = name
-			if err := e.statusOf(ctx, one, o.json); err != nil {
-				return err
-			}
-		}
-		if !o.watch {
-			return nil
+		err := e.statusOfAll(ctx, names, o)
+		if !o.watch || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -66,6 +60,28 @@ func (e Env) status(ctx context.Context, o statusOptions) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// statusOfAll shows one migration after the other. One whose state cannot be read does not hide
+// the others: its failure is shown in its place.
+func (e Env) statusOfAll(ctx context.Context, names []string, o statusOptions) error {
+	var failed error
+	for _, name := range names {
+		one := o.configOptions
+		one.migration = name
+		err := e.statusOf(ctx, one, o.json)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+		case len(names) == 1:
+			return err
+		default:
+			e.report(err)
+			failed = &exitError{code: ExitError, err: err}
+		}
+	}
+	return failed
 }
 
 // migrationNames gives the one that is named, or all that are declared.
@@ -125,7 +141,7 @@ func (e Env) statusOf(ctx context.Context, o configOptions, json bool) error {
 		if err != nil {
 			out.Live = append(out.Live, err.Error())
 		} else {
-			out.Live = append(out.Live, liveLines(facts)...)
+			out.Live = append(out.Live, liveLines(out.Source, out.Target, facts)...)
 		}
 	}
 	if json {
@@ -158,17 +174,17 @@ func (e Env) remember(s *session, doc *state.Document, out *view.Status) error {
 }
 
 // liveLines says what the clusters show, one line a fact that an operator asks for at night.
-func liveLines(f plan.Facts) []string {
-	return append(tableLines(f.Source.Label, f.SourceTable), tableLines(f.Target.Label, f.TargetTable)...)
+func liveLines(source, target string, f plan.Facts) []string {
+	return append(tableLines(source, f.SourceTable), tableLines(target, f.TargetTable)...)
 }
 
-func tableLines(label string, t *plan.TableFacts) []string {
+// tableLines describes one table by its full name, "cluster/table".
+func tableLines(name string, t *plan.TableFacts) []string {
 	if t == nil {
-		return []string{label + ": the table does not exist"}
+		return []string{name + ": the table does not exist"}
 	}
-	name := label + "/" + t.Name
-	lines := []string{fmt.Sprintf("%s: id %d, %d partitions x %d, about %s rows, %d of %d partitions fully replicated",
-		name, t.ID, t.Partitions, t.Replicas, plan.Rows(t.Rows), t.Health.Full, t.Partitions)}
+	lines := []string{fmt.Sprintf("%s: id %d, %s x %d, about %s rows, %d of %s fully replicated",
+		name, t.ID, counted(int(t.Partitions), "partition"), t.Replicas, plan.Rows(t.Rows), t.Health.Full, counted(int(t.Partitions), "partition"))}
 	if v := t.Envs[plan.EnvDeny]; v != "" {
 		lines = append(lines, fmt.Sprintf("%s: FENCED, %s=%s", name, plan.EnvDeny, v))
 	}

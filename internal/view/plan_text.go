@@ -56,7 +56,7 @@ func endpoint(p *plan.Plan, e plan.Endpoint, side string) string {
 	parts := []string{fmt.Sprintf("id %d", e.ID), shape}
 	switch {
 	case e.Rows > 0:
-		parts = append(parts, "about "+plan.Rows(e.Rows)+" rows", plan.Bytes(e.Bytes))
+		parts = append(parts, amount(e.Rows, e.Bytes))
 	case fact(p, side+".table.has_rows") == "false":
 		parts = append(parts, "empty")
 	}
@@ -73,6 +73,16 @@ func fact(p *plan.Plan, name string) string {
 	return ""
 }
 
+// amount writes estimated rows and bytes. Servers tell the size of what lies in files, in whole
+// MiB, so a small or fresh table shows none: that is not known rather than nothing.
+func amount(rows, bytes uint64) string {
+	s := "about " + plan.Rows(rows) + " rows"
+	if bytes > 0 {
+		s += ", " + plan.Bytes(bytes)
+	}
+	return s
+}
+
 func methodLine(p *plan.Plan) string {
 	line := clean(p.Method)
 	if len(p.Steps) == 0 {
@@ -87,7 +97,7 @@ func methodLine(p *plan.Plan) string {
 		if plan.Symbol(s.Action) != ">" || s.Estimate.Rows == 0 {
 			continue
 		}
-		line += ", moves about " + plan.Rows(s.Estimate.Rows) + " rows, " + plan.Bytes(s.Estimate.Bytes)
+		line += ", moves " + amount(s.Estimate.Rows, s.Estimate.Bytes)
 		if p.Target.Replicas > 1 {
 			line += fmt.Sprintf(" (x %d on %s)", p.Target.Replicas, clean(p.Target.Cluster))
 		}

@@ -29,8 +29,16 @@ func partitionsPart(p event.MoveProgress) string {
 	return fmt.Sprintf("%d of %s", p.PartitionsDone, plural(p.PartitionCount, "partition"))
 }
 
+// ended says that every partition is done: then the estimate has served.
+func ended(p event.MoveProgress) bool {
+	return p.PartitionCount > 0 && p.PartitionsDone == p.PartitionCount
+}
+
 func rowsPart(p event.MoveProgress) string {
 	s := plan.Rows(p.Rows)
+	if ended(p) {
+		return s + " rows"
+	}
 	if p.RowsEstimate > 0 {
 		s += " of about " + plan.Rows(p.RowsEstimate)
 	}
@@ -47,7 +55,11 @@ func speedPart(p event.MoveProgress) string {
 
 func timePart(p event.MoveProgress) string {
 	s := took(p.Elapsed) + " so far"
-	if p.ETA > 0 {
+	switch {
+	case p.ETA <= 0 || ended(p):
+	case p.ETA < time.Second:
+		s += ", eta under a second"
+	default:
 		s += ", eta " + rounded(p.ETA)
 	}
 	return s

@@ -141,6 +141,9 @@ func stepTimes(s StepStatus) string {
 	if s.Started.IsZero() {
 		return ""
 	}
+	if s.Status == string(state.Undone) && !s.Finished.IsZero() {
+		return stamp(s.Finished) // how long it stood is of no use to anybody
+	}
 	text := stamp(s.Started)
 	if !s.Finished.Before(s.Started) {
 		text += ", " + took(s.Finished.Sub(s.Started))
