@@ -15,10 +15,9 @@ const kindCopied = "copied"
 
 // copied is what the copy step leaves for the comparison.
 type copied struct {
-	Rows    uint64          `json:"rows"`
-	Bytes   uint64          `json:"bytes"`
-	Expired uint64          `json:"expired"`
-	Digest  json.RawMessage `json:"digest,omitempty"`
+	Rows   uint64          `json:"rows"`
+	Bytes  uint64          `json:"bytes"`
+	Digest json.RawMessage `json:"digest,omitempty"`
 }
 
 // kindRecopied marks a comparison that follows a second copy: rows of the first one that the source
@@ -40,7 +39,7 @@ func (c *copyRunner) done(context.Context) (bool, string, error) {
 	if err != nil || !ok {
 		return false, "not every partition is copied", err
 	}
-	return true, fmt.Sprintf("%d rows (%s) acknowledged by the target, %d had expired", out.Rows, plan.Bytes(out.Bytes), out.Expired), nil
+	return true, fmt.Sprintf("%d rows (%s) acknowledged by the target", out.Rows, plan.Bytes(out.Bytes)), nil
 }
 
 func (c *copyRunner) run(ctx context.Context) error {
@@ -69,7 +68,7 @@ func (c *copyRunner) run(ctx context.Context) error {
 	if err := c.unverified(ctx); err != nil {
 		return err
 	}
-	proof, err := blob(kindCopied, copied{Rows: out.Rows, Bytes: out.Bytes, Expired: out.Expired, Digest: out.Digest})
+	proof, err := blob(kindCopied, copied{Rows: out.Rows, Bytes: out.Bytes, Digest: out.Digest})
 	if err != nil {
 		return err
 	}
@@ -88,9 +87,10 @@ func (c *copyRunner) parkTTL(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ttl := s.Envs[plan.EnvDefaultTTL]; ttl == "" || ttl == "0" {
+	if s.Envs[plan.EnvDefaultTTL] == "" {
 		return nil
 	}
+	// Also with "0": a run that was killed right after setting it has not proven it.
 	park := &parkRunner{c.base, plan.ParkTTL{Table: c.a.Target}}
 	return park.run(ctx)
 }

@@ -23,6 +23,10 @@ type ownPriors struct {
 	Since           time.Time               `json:"since"`
 }
 
+// maxPrior bounds the text that the marker is put around. All of a table's settings share one
+// ZooKeeper node, of 1 MiB at most by ZooKeeper's default (jute.maxbuffer).
+const maxPrior = 128 << 10
+
 // ownRunner writes the ownership marker.
 type ownRunner struct {
 	base
@@ -37,6 +41,11 @@ func (o *ownRunner) prior(ctx context.Context) (*state.Blob, error) {
 	}
 	if err := o.foreign(o.a.Source, src.Envs[marker.Env]); err != nil {
 		return nil, err
+	}
+	if n := len(src.Envs[marker.Env]); n > maxPrior {
+		return nil, &StepError{Step: o.id, Code: CodeForeignMarker,
+			Text: fmt.Sprintf("%s of %s is %s long; the ownership marker has to go around it", marker.Env, o.a.Source, plan.Bytes(uint64(n))),
+			Hint: "shorten it: a meta that cannot store a table's envs in ZooKeeper tries for ever"}
 	}
 	p := ownPriors{
 		SourceInfo: marker.PriorOf(src.Envs, marker.Env),
@@ -222,6 +231,9 @@ type disownRunner struct {
 }
 
 func (d *disownRunner) done(ctx context.Context) (bool, string, error) {
+	if back, err := d.fenceBack(ctx); err != nil || back {
+		return false, "the fence of " + d.a.Source.String() + " is back", err
+	}
 	for _, t := range []plan.TableRef{d.a.Target, d.a.Source} {
 		s, err := d.table(ctx, t)
 		if errors.Is(err, ErrNoTable) {
@@ -237,8 +249,35 @@ func (d *disownRunner) done(ctx context.Context) (bool, string, error) {
 	return true, "no marker of this run on either table", nil
 }
 
+// fenceBack says that the fence which was lifted is on the source again: a meta that could not
+// reach its ZooKeeper repeats a change of envs later, over what was set since.
+func (d *disownRunner) fenceBack(ctx context.Context) (bool, error) {
+	_, fence, ok := d.r.fenceStep()
+	if !ok || !d.r.lifts() {
+		return false, nil
+	}
+	prior, err := d.r.denyPrior()
+	if err != nil {
+		return false, err
+	}
+	s, err := d.table(ctx, d.a.Source)
+	if errors.Is(err, ErrNoTable) {
+		return false, nil
+	}
+	return err == nil && s.Envs[plan.EnvDeny] == fence.Mode && prior.Value != fence.Mode, err
+}
+
 // run clears the target first: as long as the source is marked, a lost state can be rebuilt.
 func (d *disownRunner) run(ctx context.Context) error {
+	if back, err := d.fenceBack(ctx); err != nil {
+		return err
+	} else if back {
+		d.warn(CodeFence, "the fence of "+d.a.Source.String()+" came back after it was lifted; it is lifted again", "")
+		step, fence, _ := d.r.fenceStep()
+		if err := d.r.undoFence(ctx, step.ID, fence.Table); err != nil {
+			return err
+		}
+	}
 	p, err := d.r.priors()
 	if err != nil {
 		return err

@@ -158,6 +158,9 @@ func (v *verifyRunner) compare(ctx context.Context, round int, repair bool, leak
 			Hint: "run the same command again: nothing is copied twice"}
 	}
 	result.Step, result.Round = v.id, round
+	if result.Stamped > 0 {
+		v.warn(CodeTTL, fmt.Sprintf("%d rows got an expiry from the source's default_ttl since they were copied; the target's will do the same", result.Stamped), "")
+	}
 	v.r.Sink.Emit(result)
 	return result, nil
 }

@@ -115,7 +115,6 @@ type CopyJob struct {
 // CopyOutcome is what a finished copy did.
 type CopyOutcome struct {
 	Rows, Bytes uint64
-	Expired     uint64 // rows that had expired before they could be written
 	// Digest is the digest of the source's rows as they were read; opaque to this package.
 	Digest json.RawMessage
 }

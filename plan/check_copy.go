@@ -41,22 +41,32 @@ func (b *builder) checkEnvs() {
 	}
 }
 
-// dropUnknownEnvs leaves out what UPDATE_APP_ENV of a 2.5 meta refuses: create_app stores any key
-// unchecked, so tables can carry envs that nobody can set again.
+// dropUnknownEnvs leaves out what UPDATE_APP_ENV of a 2.5 meta refuses: create_app stores nearly
+// every key and value unchecked, and older releases accepted some, so tables can carry envs that
+// nobody can set again. Refused half-way, they would end the run behind its fence.
 func (b *builder) dropUnknownEnvs(place string) {
 	for _, envs := range []map[string]string{b.envs.early, b.envs.late} {
 		for _, key := range sortedKeys(envs) {
-			if _, known := schema.LookupEnv(key); known {
+			spec, known := schema.LookupEnv(key)
+			if !known {
+				b.checks.warn(CodeEnvUnknown, place, "a typo at its creation? 2.5 refuses to set it",
+					"%s has the env %q, which servers do not know; it is not carried", b.source, key)
+				delete(envs, key)
 				continue
 			}
-			delete(envs, key)
-			b.checks.warn(CodeEnvUnknown, place, "a typo at its creation? 2.5 refuses to set it",
-				"%s has the env %q, which servers do not know; it is not carried", b.source, key)
+			if err := spec.Validate(envs[key]); err != nil {
+				b.checks.warn(CodeEnvUnknown, place, "2.5 refuses to set it; servers ignore it on the source, too",
+					"%s has %s=%s, which is no valid value: %v; it is not carried", b.source, key, envs[key], err)
+				delete(envs, key)
+			}
 		}
 	}
 }
 
 func (b *builder) checkTTL(place string) {
+	if src := b.f.SourceTable.Envs; ttlInForce(src) {
+		b.checks.ok("%s has default_ttl=%s: rows that its compaction stamps meanwhile do not count as different", b.source, src[EnvDefaultTTL])
+	}
 	ttl := b.envs.late[EnvDefaultTTL]
 	parked := b.f.TargetTable != nil && ttlInForce(b.f.TargetTable.Envs)
 	if (ttl != "" && ttl != "0" || parked) && b.f.SourceTable.PermanentRows {
@@ -78,8 +88,12 @@ func (b *builder) checkCopy(method *schema.CopyMethod) {
 	place := b.place(b.m.Range)
 	switch method.SourceWrites {
 	case schema.SourceWritesStopped:
+		proof := "a second digest of it after the copy must equal the first"
+		if ttlInForce(b.f.SourceTable.Envs) {
+			proof = "only the comparison checks it, because its compaction changes expiries by itself"
+		}
 		b.checks.warn(CodeWritersStopped, place, "declare source_writes = \"fenced\" for a guarantee",
-			"source_writes = \"stopped\" is your promise that nobody writes to %s; a second digest of it after the copy must equal the first", b.source)
+			"source_writes = \"stopped\" is your promise that nobody writes to %s; %s", b.source, proof)
 	case schema.SourceWritesAccepted:
 		b.checks.list = append(b.checks.list, Check{Code: CodeWritersAccepted, Severity: Warning, Loud: true, Place: place,
 			Text: "source_writes = \"accepted\": writes to " + b.source.String() + " during the copy may be missing on the target",

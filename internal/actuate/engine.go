@@ -43,7 +43,7 @@ func (e *Engine) Copy(ctx context.Context, job apply.CopyJob) (apply.CopyOutcome
 	}
 	opts := copier.Options{
 		InFlight: job.Limits.InFlight, RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond,
-		MaxWrite: e.maxWrite(ctx, job.Target), Clock: e.now,
+		MaxWrite: e.maxWrite(ctx, job.Target),
 	}
 	estimates := e.estimates(ctx, job.Source)
 	result, err := copier.Run(ctx, scan.Table(src), dst, resume, opts,
@@ -58,7 +58,7 @@ func (e *Engine) Copy(ctx context.Context, job apply.CopyJob) (apply.CopyOutcome
 	if err != nil {
 		return out, err
 	}
-	out.Rows, out.Bytes, out.Expired = result.Rows, result.Bytes, result.Expired
+	out.Rows, out.Bytes = result.Rows, result.Bytes
 	digests := make([]copier.Digests, len(result.Cursors))
 	for i, c := range result.Cursors {
 		digests[i] = c.Digests

@@ -320,7 +320,7 @@ func TestCopyResumesFromEveryCursor(t *testing.T) {
 
 func resumeFromEveryCursor(t *testing.T) {
 	src := fill(3, 700, 2, 10)
-	want := wanted(src, time.Now())
+	want := wanted(src)
 	var saved [][]Cursor
 	dst := newTarget(3, 7)
 	j := newJournal(src, dst)

@@ -28,12 +28,11 @@ type chunk struct {
 	// pending is open less the acknowledgements; once sealed, the writes without one.
 	pending atomic.Int64
 
-	rows, bytes, expired, misplaced uint64
+	rows, bytes, misplaced uint64
 
 	digests Digests
 	last    []byte     // key of the last row, in the page
 	opts    PutOptions // of its writes
-	now     time.Time  // by the injected clock, when it was opened
 	opened  time.Time
 
 	done bool   // all acknowledged; guarded by partition.mu
@@ -50,14 +49,13 @@ type op struct {
 // reset prepares a chunk for new rows. It must have no write under way.
 func (c *chunk) reset(part *partition, pg *page) {
 	c.part, c.page = part, pg
-	c.used, c.rows, c.bytes, c.expired, c.misplaced = 0, 0, 0, 0, 0
+	c.used, c.rows, c.bytes, c.misplaced = 0, 0, 0, 0
 	c.kvs = c.kvs[:0]
 	c.pending.Store(open)
 	c.digests = Digests{Start: c.r.start}
 	c.last, c.done, c.next = nil, false, nil
 	c.opened = time.Now()
 	c.opts = PutOptions{Deadline: c.opened.Add(c.r.opts.GiveUpAfter), OnRetry: c.r.onWrite}
-	c.now = c.r.opts.Clock()
 }
 
 // Acked implements Acker; the tag is the index of the write. An acknowledged chunk is handed to its

@@ -29,8 +29,6 @@ type Cursor struct {
 	// all runs together.
 	Rows  uint64 `json:"rows"`
 	Bytes uint64 `json:"bytes"`
-	// Expired counts rows that had expired before they could be written.
-	Expired uint64 `json:"expired,omitempty"`
 	// Misplaced counts rows that their hash puts elsewhere; they were not copied.
 	Misplaced uint64 `json:"misplaced,omitempty"`
 	// Done says that no row follows After.

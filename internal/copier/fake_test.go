@@ -177,11 +177,11 @@ func fill(partitions int32, hashKeys, sortKeys, size int) *scantest.Table {
 }
 
 // wanted are the rows that a copy must carry over.
-func wanted(src *scantest.Table, now time.Time) map[string]Row {
+func wanted(src *scantest.Table) map[string]Row {
 	rows := map[string]Row{}
 	for p := range src.PartitionCount() {
 		for _, row := range src.Rows(p) {
-			if pegkey.Partition(pegkey.HashRaw(row.Key), src.PartitionCount()) == p && !pegkey.Expired(row.Expire, now) {
+			if pegkey.Partition(pegkey.HashRaw(row.Key), src.PartitionCount()) == p {
 				rows[string(row.Key)] = row
 			}
 		}
@@ -248,9 +248,6 @@ func (j *journal) check(c Cursor) {
 			continue
 		}
 		digests.Add(&row)
-		if pegkey.Expired(row.Expire, j.now) {
-			continue
-		}
 		rows++
 		if !j.dst.has(row.Key) {
 			j.errors = append(j.errors, fmt.Sprintf("cursor of partition %d covers %q, which is not acknowledged", c.Partition, row.Key))

@@ -40,8 +40,6 @@ type Options struct {
 	// Start is the moment that the bands of Digests count from. Cursors of an earlier run
 	// overrule it; the zero time means now.
 	Start time.Time
-	// Clock tells whether a row has expired (default time.Now).
-	Clock func() time.Time
 }
 
 // Limits and defaults of Options.
@@ -82,11 +80,8 @@ func (o Options) withDefaults() Options {
 	duration(&o.GiveUpAfter, 2*time.Minute)
 	duration(&o.SaveEvery, time.Second)
 	duration(&o.ReportEvery, 500*time.Millisecond)
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
 	if o.Start.IsZero() {
-		o.Start = o.Clock()
+		o.Start = time.Now()
 	}
 	return o
 }

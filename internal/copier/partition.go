@@ -89,7 +89,6 @@ func (p *partition) advance(c *chunk) {
 	cur.After = append(cur.After[:0], c.last...)
 	cur.Rows += c.rows
 	cur.Bytes += c.bytes
-	cur.Expired += c.expired
 	cur.Misplaced += c.misplaced
 	cur.Digests.Merge(&c.digests)
 	p.dirty = true

@@ -19,9 +19,8 @@ const drainTime = time.Second
 type Result struct {
 	// Rows and Bytes (raw keys and values) are acknowledged by the target.
 	Rows, Bytes uint64
-	// Expired rows had expired before they could be written, Misplaced ones lie in a partition
-	// that their hash does not select. Neither is copied.
-	Expired, Misplaced uint64
+	// Misplaced rows lie in a partition that their hash does not select. They are not copied.
+	Misplaced uint64
 	// Cursors has the final cursor of every source partition, in order; their Digests are of
 	// what was read.
 	Cursors []Cursor
@@ -196,7 +195,6 @@ func (r *run) result() Result {
 		c := p.snapshot()
 		sum.Rows += c.Rows
 		sum.Bytes += c.Bytes
-		sum.Expired += c.Expired
 		sum.Misplaced += c.Misplaced
 		sum.Cursors = append(sum.Cursors, c)
 	}

@@ -105,8 +105,10 @@ func (w *worker) writePage(ctx context.Context, pg scan.Page) error {
 	return nil
 }
 
-// writeRows takes care of row i of the page, and of the rows that can go along with it. It returns
-// how many that were.
+// writeRows writes every row that the source shows, also one that has expired by this machine's
+// clock: which rows exist is for the clusters' clocks to say, and a put stores any expiry. It
+// takes care of row i of the page, and of the rows that can go along with it, and returns how many
+// that were.
 func (w *worker) writeRows(ctx context.Context, i int) (int, error) {
 	if w.chunk == nil {
 		if err := w.open(ctx); err != nil {
@@ -123,9 +125,6 @@ func (w *worker) writeRows(ctx context.Context, i int) (int, error) {
 	switch {
 	case pegkey.Partition(pegkey.Hash(hashKey, sortKey), w.r.count) != w.part.index:
 		w.chunk.misplaced++
-	case pegkey.Expired(row.Expire, w.chunk.now):
-		w.chunk.expired++
-		w.chunk.digests.Add(row)
 	default:
 		var size int
 		n, size = w.group(rows[i:], len(hashKey))
@@ -140,7 +139,7 @@ func (w *worker) writeRows(ctx context.Context, i int) (int, error) {
 	}
 	c := w.chunk
 	c.last = rows[i+n-1].Key
-	if c.used == chunkOps || c.rows+c.expired+c.misplaced >= chunkOps {
+	if c.used == chunkOps || c.rows+c.misplaced >= chunkOps {
 		w.seal()
 	}
 	return n, nil

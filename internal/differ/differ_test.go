@@ -82,7 +82,7 @@ func TestEveryClassOfDifference(t *testing.T) {
 	dst.PutAt((pegkey.Partition(pegkey.HashRaw(lost.Key), 8)+1)%8, lost)
 
 	got := map[found]int{}
-	opts := Options{Clock: func() time.Time { return now }, OnDifference: func(d Difference) {
+	opts := Options{Clock: func() time.Time { return now }, Tolerance: 5 * time.Second, OnDifference: func(d Difference) {
 		f := found{kind: d.Kind, side: d.Side, key: string(d.Key)}
 		if d.Side == TargetSide {
 			f.partition = d.TargetPartition
@@ -344,5 +344,31 @@ func TestRunHoldsCapsAndStops(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A source with default_ttl stamps old rows when it compacts, also after they were copied.
+func TestStampedBySourceCompaction(t *testing.T) {
+	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	src, dst := scantest.New(4), scantest.New(4)
+	const ttl = 1000
+	for i, source := range []uint32{0, pegkey.ExpireTs(now) + ttl - 5, pegkey.ExpireTs(now) + ttl + 3600} {
+		row := scan.Row{Key: key("h", string(rune('a'+i))), Value: []byte("v")}
+		dst.Put(row)
+		row.Expire = source
+		src.Put(row)
+	}
+	for _, tt := range []struct {
+		ttl             uint32
+		stamped, expiry uint64
+	}{{0, 0, 2}, {ttl, 1, 1}} {
+		opts := Options{Clock: func() time.Time { return now }, SourceTTL: tt.ttl}
+		result, err := Run(t.Context(), src, dst, nil, opts, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Stamped != tt.stamped || result.Expiry != tt.expiry {
+			t.Errorf("default_ttl %d: %d stamped, %d differ in expiry; want %d and %d", tt.ttl, result.Stamped, result.Expiry, tt.stamped, tt.expiry)
+		}
 	}
 }

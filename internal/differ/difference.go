@@ -95,6 +95,8 @@ type Counts struct {
 	AllowedExtra uint64 `json:"allowed_extra,omitempty"`
 	// Expired are rows that were on one side only, or not the same, and expired meanwhile.
 	Expired uint64 `json:"expired,omitempty"`
+	// Stamped are rows that differ only in the expiry that the source's default_ttl gave them.
+	Stamped uint64 `json:"stamped,omitempty"`
 	// Duplicates are keys beyond the first in partitions of the same side and unit; all but
 	// one of them are counted as misplaced too.
 	Duplicates uint64 `json:"duplicates,omitempty"`
@@ -122,6 +124,7 @@ func (c *Counts) add(d *Counts) {
 	c.MisplacedTarget += d.MisplacedTarget
 	c.AllowedExtra += d.AllowedExtra
 	c.Expired += d.Expired
+	c.Stamped += d.Stamped
 	c.Duplicates += d.Duplicates
 }
 

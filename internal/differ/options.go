@@ -12,8 +12,13 @@ type Options struct {
 	// AllowExtra counts rows that only the target has and does not report them, for a
 	// target that had rows of its own.
 	AllowExtra bool
-	// Tolerance is how far the clocks of servers may be apart (default 5 s).
+	// Tolerance is how far the clocks of servers may be apart (default 1 min): each cluster hides
+	// rows that have expired by its own clock, so one that expires about now may be on one side only.
 	Tolerance time.Duration
+	// SourceTTL is the default_ttl of the source in seconds, 0 for none. The source's compaction
+	// gives rows without expiry one that lies so far ahead; a row that the target still has without
+	// is counted as Stamped then, not as different (server/key_ttl_compaction_filter.h).
+	SourceTTL uint32
 	// OnDifference is told of every difference, one at a time, in the order of keys within
 	// a unit. It may take its time: the unit waits. May be nil.
 	OnDifference func(Difference)
@@ -61,7 +66,7 @@ func (o Options) withDefaults() Options {
 			*v = def
 		}
 	}
-	duration(&o.Tolerance, 5*time.Second)
+	duration(&o.Tolerance, time.Minute)
 	duration(&o.GiveUpAfter, 2*time.Minute)
 	duration(&o.ReportEvery, 500*time.Millisecond)
 	if o.Clock == nil {

@@ -175,6 +175,10 @@ func (u *unit) both(s, t *scan.Row, sp, tp int32) {
 			u.out.Equal++
 			return
 		}
+		if u.stamped(s, t) {
+			u.out.Stamped++
+			return
+		}
 		kind = Expiry
 	}
 	if pegkey.Expired(s.Expire, u.horizon) && pegkey.Expired(t.Expire, u.horizon) {
@@ -182,6 +186,12 @@ func (u *unit) both(s, t *scan.Row, sp, tp int32) {
 		return
 	}
 	u.differ(Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: s.Key, Source: s, Target: t})
+}
+
+// stamped says that the source's compaction explains a difference in expiry.
+func (u *unit) stamped(s, t *scan.Row) bool {
+	ttl := u.r.opts.SourceTTL
+	return ttl > 0 && t.Expire == 0 && uint64(s.Expire) <= uint64(pegkey.ExpireTs(u.horizon))+uint64(ttl)
 }
 
 // misplaced deals with a row that its hash puts elsewhere.

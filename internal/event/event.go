@@ -164,17 +164,19 @@ type Difference struct {
 
 // Verified is the outcome of one comparison.
 type Verified struct {
-	Step           string       `json:"step"`
-	SourceRows     uint64       `json:"source_rows"`
-	TargetRows     uint64       `json:"target_rows"`
-	Differences    uint64       `json:"differences"`
-	Missing        uint64       `json:"missing"`
-	Extra          uint64       `json:"extra"`
-	Changed        uint64       `json:"changed"`
-	ExpiryDiffers  uint64       `json:"expiry_differs"`
-	Misplaced      uint64       `json:"misplaced"`
-	ExpiredMidway  uint64       `json:"expired_midway"`
-	AllowedExtra   uint64       `json:"allowed_extra"`
+	Step          string `json:"step"`
+	SourceRows    uint64 `json:"source_rows"`
+	TargetRows    uint64 `json:"target_rows"`
+	Differences   uint64 `json:"differences"`
+	Missing       uint64 `json:"missing"`
+	Extra         uint64 `json:"extra"`
+	Changed       uint64 `json:"changed"`
+	ExpiryDiffers uint64 `json:"expiry_differs"`
+	Misplaced     uint64 `json:"misplaced"`
+	ExpiredMidway uint64 `json:"expired_midway"`
+	AllowedExtra  uint64 `json:"allowed_extra"`
+	// Stamped rows differ only in the expiry that the source's default_ttl gave them meanwhile.
+	Stamped        uint64       `json:"stamped,omitempty"`
 	SourceChanged  []int32      `json:"source_changed,omitempty"`
 	Round          int          `json:"round"`
 	FirstDiffering []Difference `json:"first_differing,omitempty"`
