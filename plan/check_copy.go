@@ -137,7 +137,7 @@ func (b *builder) window() Estimate {
 		w = w.Plus(estimateMove(b.f.SourceTable.Rows, b.f.SourceTable.Bytes, limits, true))
 	}
 	spread := b.f.Source.ConfigSync
-	w = w.Plus(Estimate{Duration: spread, Low: 0, High: 2 * spread})
+	w = w.Plus(estimateQuiesce()).Plus(Estimate{Duration: spread, Low: 0, High: 2 * spread})
 	return w
 }
 

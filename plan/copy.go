@@ -137,9 +137,10 @@ func (b *builder) fenceSteps() []Step {
 			Estimate: estimateSync(b.f.Source.ConfigSync),
 		},
 		{
-			ID:     "quiesce-source",
-			Action: Quiesce{Table: b.source},
-			Why:    "every write that was accepted before the fence is committed",
+			ID:       "quiesce-source",
+			Action:   Quiesce{Table: b.source},
+			Why:      "every write that was accepted before the fence is committed",
+			Estimate: estimateQuiesce(),
 		},
 	}
 }

@@ -52,6 +52,14 @@ func estimateSync(interval time.Duration) Estimate {
 
 // estimateCreate predicts how long a new table takes to become healthy: primaries appear after 10
 // to 30 s on a real 2.5.0 cluster, secondaries soon after.
+// settle is how long apply lets writes that wait in a primary's queue be prepared before it looks at
+// decrees (apply.Waits.Settle); the look itself takes milliseconds.
+const settle = 3 * time.Second
+
+func estimateQuiesce() Estimate {
+	return Estimate{Duration: settle, Low: settle, High: 2 * settle}
+}
+
 func estimateCreate() Estimate {
 	return Estimate{Duration: 30 * time.Second, Low: 10 * time.Second, High: 90 * time.Second}
 }

@@ -16,9 +16,12 @@ import (
 // failure is an error of a command itself, ready to be shown.
 type failure struct {
 	Code, Place, Text, Hint string
+	cause                   error // what decides about the exit code, nil for 1
 }
 
 func (f *failure) Error() string { return f.Text }
+
+func (f *failure) Unwrap() error { return f.cause }
 
 func failf(code, hint, format string, args ...any) *failure {
 	return &failure{Code: code, Hint: hint, Text: fmt.Sprintf(format, args...)}

@@ -106,7 +106,14 @@ func (s *session) connect(ctx context.Context) error {
 	return nil
 }
 
+// slowAnswer is how long a command waits in silence before it says what for.
+const slowAnswer = 2 * time.Second
+
 func (e Env) openCluster(ctx context.Context, label string, metas []string, at string) (*pegasus.Cluster, error) {
+	slow := time.AfterFunc(slowAnswer, func() {
+		fmt.Fprintf(e.Stderr, "waiting for cluster %q to answer at %s\n", label, strings.Join(metas, ", "))
+	})
+	defer slow.Stop()
 	open, err := pegasus.Open(ctx, pegasus.Config{Name: label, MetaServers: metas, Wire: e.Wire})
 	if err == nil {
 		return open, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/schema"
+	"github.com/pegmigrate/pegmigrate/state"
 )
 
 // verifyOptions are the flags of verify.
@@ -30,7 +31,7 @@ func (e Env) verifyCommand() *ucli.Command {
 		Action: func(c *ucli.Context) error {
 			for _, name := range []string{"repair", "sample"} {
 				if c.Bool(name) {
-					return failf(codeNotYet, "verify without it compares everything; apply again copies what is missing",
+					return failf(codeNotYet, "verify without it compares everything",
 						"verify -%s is not in this release", name)
 				}
 			}
@@ -72,7 +73,19 @@ func (e Env) verify(ctx context.Context, o verifyOptions) error {
 	result.Step, result.Round = "verify", 1
 	sink.Emit(result)
 	if result.Differences > 0 {
-		return &apply.DifferencesError{Step: "verify", Count: result.Differences}
+		return s.differ(&apply.DifferencesError{Step: "verify", Count: result.Differences})
 	}
 	return nil
+}
+
+// differ says what to do about differences, which depends on where the migration stands.
+func (s *session) differ(found *apply.DifferencesError) error {
+	f := &failure{Code: apply.CodeDifferences, Text: found.Error(), cause: found,
+		Hint: "the first ones are listed above; `" + s.resumeCommand() + "` copies and compares at its end"}
+	doc, err := state.ReadOnly(s.env.FS, s.dir, s.migration.Name)
+	if err == nil && doc.Outcome == state.OutcomeDone {
+		f.Hint = "the first ones are listed above; the migration is finished, so rows written since are the likely reason; " +
+			"to copy everything anew drop the target and run `" + s.resumeCommand() + "`"
+	}
+	return f
 }
