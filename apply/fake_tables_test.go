@@ -163,7 +163,7 @@ func (f fakeFences) Decrees(ctx context.Context, ref plan.TableRef) (out []apply
 		}
 		for i, p := range t.parts {
 			committed := p.prepared
-			if time.Since(p.written) < commitTime {
+			if time.Since(p.written) < commitTime || time.Now().Before(p.commits) {
 				committed--
 			}
 			out = append(out, apply.Decree{Partition: int32(i), Primary: fmt.Sprintf("node%d", p.primary), Ballot: p.ballot,

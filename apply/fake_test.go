@@ -84,6 +84,7 @@ type fakePart struct {
 	prepared int64
 	written  time.Time // of the last write
 	silent   bool      // it does not answer probes
+	commits  time.Time // when what is prepared now will be committed
 }
 
 // knownEnvs are envs that a primary goes by from a moment on.

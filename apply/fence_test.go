@@ -65,6 +65,61 @@ func TestFenceLeaks(t *testing.T) {
 	}
 }
 
+// The primary moves twice between two looks of the watch: nothing but its ballot tells.
+func TestFenceLeaksUnseen(t *testing.T) {
+	for _, at := range []string{"copy+", "verify+"} {
+		inBubble(t, func(t *testing.T) {
+			s := newScene(t, schema.SourceWritesFenced)
+			key := keysOf(s.world.table(source()), 0, "")[0]
+			s.on(at, 1, func() error { // the key is copied, or even compared
+				s.world.movePrimary(source(), 0, time.Hour)
+				err := s.world.write(source(), key, "leaked", 7)
+				s.world.movePrimary(source(), 0, 0)
+				return err
+			})
+			s.must(s.apply(t.Context()))
+			if got := s.show()[target().String()].Rows[key].Value; got != "leaked" {
+				t.Errorf("%s is %q on the target", key, got)
+			}
+			s.warned(apply.CodeFence, "ballot")
+		})
+	}
+}
+
+// A write that was accepted before the fence is committed late: rows are read only afterwards.
+func TestQuiesceWaits(t *testing.T) {
+	for commits, ends := range map[time.Duration]bool{time.Minute: true, time.Hour: false} {
+		inBubble(t, func(t *testing.T) {
+			s := newScene(t, schema.SourceWritesFenced)
+			var at time.Time
+			s.on("Decrees", 1, func() error {
+				at = time.Now().Add(commits)
+				s.world.table(source()).parts[2].commits = at
+				return nil
+			})
+			s.on("copy", 1, func() error {
+				if time.Now().Before(at) {
+					t.Error("rows are copied before everything is committed")
+				}
+				return nil
+			})
+			err := s.apply(t.Context())
+			if ends {
+				s.must(err)
+			} else {
+				s.stepError(err, apply.CodeQuiesce)
+				s.failedOnce(err)
+			}
+			for _, w := range happened[event.Waiting](s) {
+				if strings.Contains(w.Reason, "partition 2: decree 0 is prepared") {
+					return
+				}
+			}
+			t.Errorf("nobody says what is waited for\n%s", s.story())
+		})
+	}
+}
+
 // warned expects a warning.
 func (s *scene) warned(code, text string) {
 	s.t.Helper()

@@ -165,6 +165,22 @@ func TestDropReplyLost(t *testing.T) {
 	}
 }
 
+// Drop's answer is lost, and before anybody looks somebody else makes a table of that name.
+func TestDropFindsAStranger(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := midway(t)
+		var id int32
+		s.on("DropTable+", 1, func() error {
+			id = s.strange(8)
+			return apply.ErrOutcomeUnknown
+		})
+		s.must(s.rollback(t.Context()))
+		if got := s.world.table(target()); got == nil || got.id != id {
+			t.Errorf("the stranger's table is %+v", got)
+		}
+	})
+}
+
 // With a full disk rollback lifts the fence, and then changes nothing that it could not remember.
 func TestRollbackOnAFullDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
