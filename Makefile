@@ -9,6 +9,8 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 20s
+# How long `make chaos` begins new rounds.
+CHAOSTIME ?= 30m
 
 .DEFAULT_GOAL := help
 
@@ -42,6 +44,10 @@ fuzz: setup ## run every fuzz target for FUZZTIME (20s)
 .PHONY: crash
 crash: setup ## the crash loop at every point of a run, not at a sample; more than an hour
 	$(GO) test -run '^TestCrashLoop$$' -v -timeout 4h . -crash-all
+
+.PHONY: chaos
+chaos: setup-race ## random migrations on failing clusters, killed at random, for CHAOSTIME (30m)
+	$(GO) test -race -run '^TestChaos$$' -v -timeout 4h . -chaos-for $(CHAOSTIME)
 
 .PHONY: lint
 lint: setup ## golangci-lint at the pinned version; the first run builds it (some minutes)
