@@ -91,10 +91,39 @@ func (e Env) apply(ctx context.Context, o applyOptions) error {
 	}
 	defer store.Close()
 	if err := s.connect(ctx); err != nil {
+		s.warnOfFence(store.Document())
 		return err
 	}
 	defer s.close()
 	return s.applyWith(ctx, store, saved, o)
+}
+
+// warnOfFence says that clients are still rejected, for a run that cannot go on now.
+func (s *session) warnOfFence(doc *state.Document) {
+	if doc == nil || doc.Outcome != state.OutcomeOpen {
+		return
+	}
+	p, err := apply.PlanOf(doc)
+	if err != nil {
+		return
+	}
+	up := false
+	for _, step := range p.Steps {
+		record := doc.Step(step.ID)
+		if record == nil {
+			continue
+		}
+		switch step.Action.(type) {
+		case plan.Fence:
+			up = record.Attempts > 0 && record.Status != state.Undone
+		case plan.LiftFence:
+			up = up && record.Status != state.Done
+		}
+	}
+	if up {
+		fmt.Fprintf(s.env.Stderr, "writes on %s may be rejected; `%s` lifts the fence, also while the target is away\n",
+			p.Source.TableRef, strings.Replace(s.resumeCommand(), "apply", "rollback", 1))
+	}
 }
 
 // applyWith finds out what is to be done, asks, and runs it.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -68,10 +69,17 @@ func (e Env) rollback(ctx context.Context, o rollbackOptions) error {
 			return failf(codeNotApproved, "answer yes, or pass -auto-approve", "not approved; nothing was changed")
 		}
 	}
-	if err := s.connect(ctx); err != nil {
-		return err
-	}
+	away := s.connectAny(ctx)
 	defer s.close()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if len(s.clusters) == 0 {
+		return errors.Join(away...)
+	}
+	for _, err := range away { // what can be undone without it is undone now
+		e.report(err)
+	}
 	sink, done := e.sink(o.json)
 	defer done()
 	return apply.New(apply.Config{Plan: p, Store: store, World: s.world(), Sink: sink, Waits: e.Waits,

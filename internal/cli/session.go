@@ -90,6 +90,16 @@ func stateDir(path string) string {
 // connect opens both clusters. A cluster that cannot be reached is told with what each of its
 // addresses answered.
 func (s *session) connect(ctx context.Context) error {
+	if errs := s.connectAny(ctx); len(errs) > 0 {
+		s.close()
+		return errs[0]
+	}
+	return nil
+}
+
+// connectAny opens the clusters that can be reached and returns why the others cannot: a fence on
+// the source has to come down while the target is away.
+func (s *session) connectAny(ctx context.Context) (failed []error) {
 	s.clusters = map[string]*pegasus.Cluster{}
 	for _, c := range []*schema.Cluster{s.migration.Source.Cluster, s.migration.Target.Cluster} {
 		if s.clusters[c.Label] != nil {
@@ -97,13 +107,13 @@ func (s *session) connect(ctx context.Context) error {
 		}
 		open, err := s.env.openCluster(ctx, c.Label, c.MetaServers, place(c))
 		if err != nil {
-			s.close()
-			return err
+			failed = append(failed, err)
+			continue
 		}
 		s.clusters[c.Label] = open
 	}
 	s.actuators = actuate.NewClusters(s.clusters)
-	return nil
+	return failed
 }
 
 // slowAnswer is how long a command waits in silence before it says what for.
