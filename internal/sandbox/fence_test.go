@@ -88,7 +88,7 @@ func TestFenceLeaksThroughAPromotedSecondary(t *testing.T) {
 	if err := c.MovePrimary("t", 0); err != nil {
 		t.Fatal(err)
 	}
-	clock.Advance(c.Timing().MoveGap)
+	clock.Advance(c.Timing().MoveGap + c.Timing().Inactive)
 	if got := tc.probe()[0]; got != idl.ErrOK {
 		t.Errorf("the new primary answers %s; it knows nothing of the fence yet", string(got))
 	}
@@ -107,7 +107,7 @@ func TestGroupCheckTellsSecondaries(t *testing.T) {
 	if err := c.MovePrimary("t", 0); err != nil {
 		t.Fatal(err)
 	}
-	clock.Advance(c.Timing().MoveGap)
+	clock.Advance(c.Timing().MoveGap + c.Timing().Inactive)
 	if got := tc.probe()[0]; got != idl.ErrInvalidState {
 		t.Errorf("the new primary answers %s", string(got))
 	}

@@ -33,7 +33,7 @@ func (c *Cluster) guard(now time.Time) {
 func (c *Cluster) cureTable(t *table, now time.Time) {
 	var loads map[*replicaNode]*load
 	for _, p := range t.partitions {
-		if p.healthy() || p.moving != nil || now.Before(p.cureAt) {
+		if p.complete() || p.moving != nil || now.Before(p.cureAt) {
 			continue
 		}
 		if loads == nil {

@@ -80,6 +80,7 @@ func TestWritesNeedEnoughReplicas(t *testing.T) {
 	p.cureAt = clock.Now().Add(time.Hour)
 	c.apply(p)
 	c.mu.Unlock()
+	clock.Advance(c.Timing().Inactive)
 	codes := tc.probe()
 	if codes[0] != idl.ErrNotEnoughMember || codes[1] != idl.ErrOK {
 		t.Errorf("%v", codes)
@@ -98,7 +99,7 @@ func TestMoveBumpsBallotAndLeavesAGap(t *testing.T) {
 	if err := c.MovePrimary("t", 1); !errors.Is(err, errNoPrimary) {
 		t.Errorf("second move at once: %v", err)
 	}
-	clock.Advance(c.Timing().MoveGap)
+	clock.Advance(c.Timing().MoveGap + c.Timing().Inactive)
 	if after := config(c, "t", 1); after.Primary == before.Primary || after.Ballot != before.Ballot+2 || len(after.Secondaries) != 2 {
 		t.Errorf("after: %+v", after)
 	}

@@ -20,6 +20,9 @@ type replica struct {
 
 	status idl.ReplicaStatus
 	ballot int64
+	// suspended: a primary that is inactive while its group changes. Its open scans
+	// and queued writes wait for the end of that.
+	suspended bool
 	// members counts the primary and its secondaries; below minMembers
 	// (app_mutation_2pc_min_replica_count) writes are refused.
 	members, minMembers int
@@ -51,17 +54,27 @@ func (r *replica) now() time.Time { return r.node.c.cfg.Clock.Now() }
 // nowTs is now in seconds since 2016.
 func (r *replica) nowTs() uint32 { return pegkey.ExpireTs(r.now()) }
 
-// become changes the role. Scan contexts do not survive it.
+// become changes the role. Scan contexts do not survive it, unless the primary was
+// only suspended.
 func (r *replica) become(status idl.ReplicaStatus, ballot int64) {
 	r.part.mu.Lock()
 	defer r.part.mu.Unlock()
-	if status != r.status {
+	if status != r.status && !(r.suspended && status == idl.ReplicaPrimary) {
 		r.scans.clear()
 	}
-	r.status, r.ballot = status, ballot
+	r.status, r.ballot, r.suspended = status, ballot, false
 	if status == idl.ReplicaPrimary {
 		r.part.empty()
 	}
+}
+
+// suspend makes the replica inactive for the time of a change of its group. The
+// ballot stays what it was: the replica learns the new one with the meta's answer.
+func (r *replica) suspend() {
+	r.part.mu.Lock()
+	defer r.part.mu.Unlock()
+	r.suspended = r.suspended || r.status == idl.ReplicaPrimary
+	r.status = idl.ReplicaInactive
 }
 
 // committed is the decree that this replica knows as committed: secondaries lag one

@@ -30,11 +30,40 @@ func (c *Cluster) apply(p *partitionState) bool {
 		r.members, r.minMembers = 1+len(p.secondaries), minMembers
 		changed := r.status != status || r.ballot != p.ballot
 		r.part.mu.Unlock()
-		if changed {
+		switch {
+		case !changed:
+		case status == idl.ReplicaPrimary:
+			c.settle(p, r)
+		default:
 			r.become(status, p.ballot)
 		}
 	}
+	if p.primary == nil || !p.primary.srv.up() {
+		p.settling = 0
+	}
 	return true
+}
+
+// settle lets a replica take over a ballot as primary: it keeps its old ballot and
+// serves nothing for Timing.Inactive, although the meta lists it already.
+func (c *Cluster) settle(p *partitionState, r *replica) {
+	ballot := p.ballot
+	if p.settling == ballot {
+		return
+	}
+	p.settling = ballot
+	r.suspend()
+	c.afterLocked(c.timing.Inactive, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if p.settling != ballot {
+			return
+		}
+		p.settling = 0
+		if p.primary == r.node && p.ballot == ballot && r.node.srv.up() && r.node.replica(r.gpid) == r {
+			r.become(idl.ReplicaPrimary, ballot)
+		}
+	})
 }
 
 // crashOpeners ends every server that has to open a replica of a table that was

@@ -35,6 +35,8 @@ type partitionState struct {
 	cureAt time.Time
 	// moving is the server that becomes primary when a move is done.
 	moving *replicaNode
+	// settling is the ballot that the primary is taking over, 0 when it serves.
+	settling int64
 }
 
 func (p *partitionState) gpid() idl.Gpid {
@@ -54,8 +56,11 @@ func (p *partitionState) has(n *replicaNode) bool {
 	return false
 }
 
-// healthy tells whether all replicas are there.
-func (p *partitionState) healthy() bool {
+// healthy tells whether all replicas are there and the primary serves.
+func (p *partitionState) healthy() bool { return p.complete() && p.settling == 0 }
+
+// complete tells whether all replicas are there, which is all that a meta knows.
+func (p *partitionState) complete() bool {
 	return p.primary != nil && p.moving == nil && len(p.secondaries)+1 >= int(p.table.info.MaxReplicaCount)
 }
 

@@ -26,6 +26,9 @@ type Timing struct {
 	Dropout time.Duration
 	// MoveGap is the time without a primary while a primary moves.
 	MoveGap time.Duration
+	// Inactive is how long a primary whose group or ballot changed serves nothing while
+	// the meta already lists it (replica_config.cpp: PS_INACTIVE until the meta's answer).
+	Inactive time.Duration
 	// Guardian is how often the meta looks at partitions (1 s here).
 	Guardian time.Duration
 	// Balance is how often a lively meta moves one primary: lb_interval_ms = 10000.
@@ -53,6 +56,7 @@ func newTiming(factor float64) Timing {
 		Learn:        scaled(2 * time.Second),
 		Dropout:      scaled(300 * time.Second),
 		MoveGap:      scaled(500 * time.Millisecond),
+		Inactive:     scaled(500 * time.Millisecond),
 		Guardian:     scaled(time.Second),
 		Balance:      scaled(10 * time.Second),
 		Election:     scaled(10 * time.Second),

@@ -41,6 +41,7 @@ func TestDefaultTTL(t *testing.T) {
 		}
 	}
 	tc.conns = map[string]*client{}
+	healthy(t, c, "t")
 	tc.put("k", "restarted", "v", 0)
 	if tc.expiry(key("k", "restarted")) != 0 {
 		t.Error("default_ttl outlived the servers")
