@@ -126,8 +126,9 @@ func drawFault(r *rand.Rand) sandbox.Fault {
 	case 6:
 		return sandbox.Fault{Kind: sandbox.FaultCut, Share: 0.01, After: chance(r, 50)}
 	case 7:
-		return sandbox.Fault{Kind: sandbox.FaultFail, Share: 0.05, Code: one(r, idl.ErrBusy, idl.ErrTimeout, idl.ErrCapacityExceeded,
-			idl.ErrInvalidState, idl.ErrNotEnoughMember, idl.ErrObjectNotFound)}
+		// Not the deletes that probe a fence: these answers come from behind it, or mean it.
+		return sandbox.Fault{Kind: sandbox.FaultFail, RPC: one(r, "put", "multi_put", "get_scanner", "scan"), Share: 0.1, After: chance(r, 20),
+			Code: one(r, idl.ErrBusy, idl.ErrTimeout, idl.ErrCapacityExceeded, idl.ErrInvalidState, idl.ErrNotEnoughMember, idl.ErrObjectNotFound)}
 	case 8:
 		return sandbox.Fault{Kind: sandbox.FaultLoseScans, Share: 0.5}
 	case 9:

@@ -32,6 +32,7 @@ type round struct {
 	runs   int
 	adopt  bool
 	calmed bool
+	begun  time.Time
 
 	writers *chroniclers
 	// before is the target's rows before the tool came; rows are those loaded into the source.
@@ -39,8 +40,9 @@ type round struct {
 
 	mu       sync.Mutex
 	lastScan time.Time // of the source
-	cut      time.Time // lastScan when the source's envs changed last
-	changed  time.Time // when that was
+	cut      time.Time // lastScan when the fence came down last, or when the fenced source's envs changed last
+	changed  time.Time // when they did
+	fenced   bool
 }
 
 // outcome is how one run of the tool ended.
@@ -51,7 +53,7 @@ type outcome struct {
 
 func newRound(t *testing.T, s scenario) (*round, error) {
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &round{s: s, ctx: ctx, cancel: cancel, dir: t.TempDir()}
+	r := &round{s: s, ctx: ctx, cancel: cancel, dir: t.TempDir(), begun: time.Now()}
 	var err error
 	start := func(name string, hook sandbox.Hook) *sandbox.Cluster {
 		c, e := sandbox.Start(ctx, sandbox.Config{Name: name, Metas: 3, Replicas: 4, TimeFactor: 200, Seed: s.seed, Hook: hook})
@@ -147,20 +149,24 @@ func (r *round) config() string {
 	return b.String()
 }
 
-// watch notes when the source was read last before its envs changed last: what was acknowledged by
-// then, the tool has promised to bring over.
+// watch notes when the source was read last before its fence came down, or before the last change of
+// a source that stays fenced: what was acknowledged by then, the tool has promised to bring over.
 func (r *round) watch(c sandbox.Call) sandbox.Verdict {
+	fenced := false
+	if c.RPC == idl.NameUpdateAppEnv && c.Phase == sandbox.After {
+		envs, err := r.a.TableEnvs("t")
+		fenced = err == nil && envs[deny] != ""
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case c.Phase != sandbox.Before:
-	case c.RPC == idl.NameGetScanner || c.RPC == idl.NameScan:
+	case c.Phase == sandbox.Before && (c.RPC == idl.NameGetScanner || c.RPC == idl.NameScan):
 		r.lastScan = time.Now()
-	case c.RPC == idl.NameUpdateAppEnv:
-		if r.lastScan.After(r.changed) {
+	case c.Phase == sandbox.After && c.RPC == idl.NameUpdateAppEnv:
+		if r.fenced && (!fenced || r.s.after == "keep_fenced") && r.lastScan.After(r.changed) {
 			r.cut = r.lastScan
 		}
-		r.changed = time.Now()
+		r.fenced, r.changed = fenced, time.Now()
 	}
 	return sandbox.Pass()
 }
@@ -207,6 +213,9 @@ func (r *round) stopWriters() {
 	}
 }
 
+// roundLimit bounds all runs of a round together.
+const roundLimit = 3 * time.Minute
+
 // run runs the tool once. The error says that it broke a promise that holds for every run.
 func (r *round) run(a act) (outcome, error) {
 	if a.command == "" {
@@ -217,7 +226,9 @@ func (r *round) run(a act) (outcome, error) {
 		args = append(args, "-adopt")
 	}
 	out, stopped, err := r.start(a, args)
-	r.runs++
+	if r.runs++; time.Since(r.begun) > roundLimit {
+		err = errors.Join(err, fmt.Errorf("the round goes on for more than %v", roundLimit))
+	}
 	r.last = out
 	fmt.Fprintf(&r.log, "-- run %d: %v %+v: exit %d, stopped within %v\n%s\n", r.runs, args, a, out.code, stopped, tail([]byte(out.text)))
 	if _, err := os.Stat(filepath.Join(r.dir, ".pegmigrate", "m.state.json")); err == nil {
