@@ -41,7 +41,7 @@ func TestDefaultTTL(t *testing.T) {
 		}
 	}
 	tc.conns = map[string]*client{}
-	healthy(t, c, "t")
+	clock.Advance(c.Timing().Inactive)
 	tc.put("k", "restarted", "v", 0)
 	if tc.expiry(key("k", "restarted")) != 0 {
 		t.Error("default_ttl outlived the servers")
