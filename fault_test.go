@@ -154,6 +154,7 @@ migration "m" {
 		cmd := exec.CommandContext(ctx, exe, "apply", "-auto-approve")
 		cmd.Args[0] = "mortal"
 		cmd.Dir = p.dir
+		cmd.Env = append(os.Environ(), envTransient+"=30s")
 		out, err = cmd.CombinedOutput()
 		cancel()
 		if err == nil {

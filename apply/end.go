@@ -110,11 +110,15 @@ func (r *Run) approveCommand(gate string) string {
 func (r *Run) closing() string {
 	source, target := r.Plan.Source.TableRef, r.Plan.Target.TableRef
 	for _, s := range r.Plan.Steps {
-		if v, ok := s.Action.(plan.Verify); ok && v.AllowExtra {
-			return fmt.Sprintf("%s holds every row of %s", target, source)
-		} else if ok {
-			return fmt.Sprintf("%s and %s hold the same rows", source, target)
+		v, ok := s.Action.(plan.Verify)
+		if !ok {
+			continue
 		}
+		counts, _, _ := unblob[string](r.record(s.ID).Proof, kindProof) // absent, there is less to say
+		if v.AllowExtra {
+			return fmt.Sprintf("%s holds every row of %s: %s", target, source, counts)
+		}
+		return fmt.Sprintf("%s and %s hold the same rows: %s", source, target, counts)
 	}
 	return fmt.Sprintf("%s is copied to %s; nothing was compared", source, target)
 }

@@ -178,7 +178,8 @@ func (n *narrator) runDone(e event.RunDone) string {
 	if e.Text != "" {
 		s += "; " + clean(e.Text)
 	}
-	if n.verified != nil {
+	// A run that compared itself has the counts in its text; verify alone has none.
+	if n.verified != nil && !strings.Contains(e.Text, "differences") {
 		s += ": " + n.style.bold(counts(*n.verified))
 	}
 	return s
