@@ -92,3 +92,20 @@ func (q *request) refuse(a admission, run handler, out []byte) []byte {
 		return q.fail(out, a.code)
 	}
 }
+
+// admitQueued is what becomes of a write that waited in the primary's queue: it goes
+// on waiting while the primary is inactive, is forgotten without an answer when the
+// replica is primary no more (primary_context::cleanup), and is prepared otherwise,
+// fence or not.
+func (r *replica) admitQueued() admission {
+	switch {
+	case r.status == idl.ReplicaPrimary && r.members < r.minMembers:
+		return admission{code: idl.ErrNotEnoughMember}
+	case r.status == idl.ReplicaPrimary:
+		return admission{}
+	case r.suspended:
+		return admission{delay: r.node.c.timing.Inactive}
+	default:
+		return admission{silent: true}
+	}
+}

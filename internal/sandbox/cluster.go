@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
+	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 )
 
 // Cluster is a running cluster of metas and replica servers. All methods are safe
@@ -65,6 +66,11 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 		return nil, err
 	}
 	c.resetHook()
+	if late := cfg.LateCommit; late.Delay != 0 {
+		if _, err := c.Inject(Fault{Kind: FaultLateCommit, Delay: late.Delay, Share: late.Share, Times: late.Times}); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.listen(); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -179,6 +185,10 @@ func (c *Cluster) hook() Hook {
 	}
 	return nil
 }
+
+// rowTime is what the clocks of the servers show, in seconds since 2016: the time by
+// which rows expire.
+func (c *Cluster) rowTime() uint32 { return pegkey.ExpireTs(c.now().Add(c.cfg.ClockSkew)) }
 
 // now is the cluster's time.
 func (c *Cluster) now() time.Time { return c.cfg.Clock.Now() }

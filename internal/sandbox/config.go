@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Version250 is the only server release that the sandbox behaves as.
@@ -40,6 +41,12 @@ type Config struct {
 	// RemoteClusters are the names that duplications may go to, as in
 	// [duplication-group]; the cluster's own name is always among them.
 	RemoteClusters []string
+	// LateCommit, when its Delay is set, is injected as FaultLateCommit from the start:
+	// only its Delay, Share and Times are used.
+	LateCommit Fault
+	// ClockSkew is how far the clocks of the cluster's servers are ahead, where rows
+	// are concerned: expiry, default TTL, TTL answers. Negative means behind.
+	ClockSkew time.Duration
 	// ZooKeeper is what RPC_CM_CLUSTER_INFO reports as zookeeper_hosts. The sandbox
 	// itself never connects to it.
 	ZooKeeper string

@@ -82,7 +82,7 @@ func (c *Cluster) Dump(table string, f func(Row) error) error {
 	if err != nil {
 		return err
 	}
-	now := pegkey.ExpireTs(c.now())
+	now := c.rowTime()
 	var walks []*dumpWalk
 	for _, p := range parts {
 		p.mu.Lock()

@@ -19,6 +19,7 @@ func (s *server) dispatch(q *request, out []byte) []byte {
 		return q.fail(out, idl.ErrHandlerNotFound)
 	}
 	q.op, q.unthrottled, q.forced = entry.op, false, idl.StatusOK
+	q.queueFor, q.queued, q.hook = 0, false, nil
 	hook := s.c.hook()
 	if hook == nil {
 		return entry.run(q, out)
@@ -33,13 +34,25 @@ func (q *request) call(phase Phase) Call {
 
 // before asks the hook what to do with a request that was not handled yet.
 func (s *server) before(q *request, out []byte, hook Hook, h handler) []byte {
-	run := func(q *request, out []byte) []byte { return s.afterwards(q, out, hook, h) }
+	run := func(q *request, out []byte) []byte {
+		q.hook = hook
+		return s.afterwards(q, out, hook, h)
+	}
 	switch v := hook(q.call(Before)); v.act {
 	case actFail:
 		return q.fail(out, v.code)
 	case actStatus:
 		q.forced = v.status
 		return run(q, out)
+	case actQueue:
+		q.queueFor = v.delay
+		return run(q, out)
+	case actReplay:
+		q.detach().later(v.delay, func(q *request, out []byte) []byte {
+			h(q, nil)
+			return out
+		})
+		return q.fail(out, v.code)
 	case actDrop:
 		return out
 	case actDelay:
@@ -66,7 +79,7 @@ func (s *server) before(q *request, out []byte, hook Hook, h handler) []byte {
 func (s *server) afterwards(q *request, out []byte, hook Hook, h handler) []byte {
 	mark := len(out)
 	out = h(q, out)
-	if len(out) == mark {
+	if hook == nil || len(out) == mark {
 		return out
 	}
 	switch v := hook(q.call(After)); v.act {
@@ -77,10 +90,12 @@ func (s *server) afterwards(q *request, out []byte, hook Hook, h handler) []byte
 	case actDelay, actHold:
 		held := bytes.Clone(out[mark:])
 		send := func(_ *request, out []byte) []byte { return append(out, held...) }
+		d := q.detach()
+		d.hook = nil // this reply has been judged
 		if v.act == actDelay {
-			q.detach().later(v.delay, send)
+			d.later(v.delay, send)
 		} else {
-			q.detach().when(v.until, send)
+			d.when(v.until, send)
 		}
 		return out[:mark]
 	case actCut:

@@ -21,6 +21,12 @@ const (
 	FaultCut        FaultKind = "cut"        // cut the connection, mid-frame in phase after
 	FaultLoseScans  FaultKind = "lose-scans" // forget the partition's open scans first
 	FaultIncomplete FaultKind = "incomplete" // end scans with status Incomplete
+	// FaultLateCommit lets accepted writes wait for Fault.Delay before they get a decree
+	// and an answer, whatever fence goes up meanwhile.
+	FaultLateCommit FaultKind = "late-commit"
+	// FaultReplay answers Fault.Code (default ERR_TIMEOUT) and executes the call after
+	// Fault.Delay. Without Fault.RPC it hits changes of table envs.
+	FaultReplay FaultKind = "replay"
 
 	FaultKillReplica    FaultKind = "kill-replica"
 	FaultRestartReplica FaultKind = "restart-replica"
@@ -42,7 +48,7 @@ func FaultKinds() []FaultKind {
 
 // callFaults are the kinds that happen to single calls.
 func callFaults() []FaultKind {
-	return []FaultKind{FaultFail, FaultDrop, FaultDelay, FaultCut, FaultLoseScans, FaultIncomplete}
+	return []FaultKind{FaultFail, FaultDrop, FaultDelay, FaultCut, FaultLoseScans, FaultIncomplete, FaultLateCommit, FaultReplay}
 }
 
 // Fault describes one fault. It is also what `sandbox fault` sends, as JSON.
@@ -54,14 +60,15 @@ type Fault struct {
 	RPC string `json:"rpc,omitempty"`
 	// Share is the share of calls that are hit, 0 to 1. 0 means 1.
 	Share float64 `json:"share,omitempty"`
-	// Code is what FaultFail answers. Default ERR_BUSY.
+	// Code is what FaultFail and FaultReplay answer. Default ERR_BUSY and ERR_TIMEOUT.
 	Code idl.ErrorCode `json:"code,omitempty"`
 	// After hits calls after they were executed instead of before.
 	After bool `json:"after,omitempty"`
 	// Times ends the fault after so many hits. 0 means never.
 	Times int `json:"times,omitempty"`
 
-	// Delay is for FaultDelay and FaultBounceReplica, in nanoseconds in JSON.
+	// Delay is for FaultDelay, FaultLateCommit, FaultReplay and FaultBounceReplica, in
+	// nanoseconds in JSON.
 	Delay time.Duration `json:"delay,omitempty"`
 	// Every repeats faults of servers and partitions.
 	Every time.Duration `json:"every,omitempty"`
@@ -86,7 +93,9 @@ func (f Fault) validate() error {
 		return fmt.Errorf("sandbox: fault %s: share %v is not between 0 and 1", f.Kind, f.Share)
 	case f.Times < 0 || f.Delay < 0 || f.Every < 0:
 		return fmt.Errorf("sandbox: fault %s: times, delay and interval cannot be negative", f.Kind)
-	case f.Kind == FaultDelay && f.Delay == 0:
+	case f.After && (f.Kind == FaultLateCommit || f.Kind == FaultReplay):
+		return fmt.Errorf("sandbox: fault %s happens before the call is executed", f.Kind)
+	case f.Delay == 0 && (f.Kind == FaultDelay || f.Kind == FaultLateCommit || f.Kind == FaultReplay):
 		return fmt.Errorf("sandbox: fault %s needs a delay", f.Kind)
 	case f.onCalls() && f.Every > 0:
 		return fmt.Errorf("sandbox: fault %s happens to calls, an interval means nothing", f.Kind)
@@ -105,6 +114,10 @@ func (f Fault) verdict() Verdict {
 		return Delay(f.Delay)
 	case FaultCut:
 		return Cut()
+	case FaultLateCommit:
+		return Queue(f.Delay)
+	case FaultReplay:
+		return Replay(orDefault(f.Code, idl.ErrTimeout), f.Delay)
 	case FaultLoseScans:
 		return LoseScans()
 	case FaultIncomplete:
@@ -122,6 +135,10 @@ func (f Fault) hits(call Call) bool {
 	switch f.Kind {
 	case FaultLoseScans, FaultIncomplete:
 		return call.RPC == idl.NameScan || (f.Kind == FaultIncomplete && call.RPC == idl.NameGetScanner)
+	case FaultLateCommit:
+		return isWrite(call.RPC) && rpcMatches(f.RPC, call.RPC)
+	case FaultReplay:
+		return rpcMatches(orDefault(f.RPC, idl.NameUpdateAppEnv), call.RPC)
 	default:
 		return rpcMatches(f.RPC, call.RPC)
 	}
@@ -141,4 +158,15 @@ func rpcMatches(pattern, name string) bool {
 		}
 	}
 	return false
+}
+
+// isWrite tells whether an RPC changes rows.
+func isWrite(name string) bool {
+	switch name {
+	case idl.NamePut, idl.NameMultiPut, idl.NameRemove, idl.NameMultiRemove, idl.NameIncr,
+		idl.NameCheckAndSet, idl.NameCheckAndMutate:
+		return true
+	default:
+		return false
+	}
 }

@@ -92,6 +92,8 @@ func writeRPC[T any, P pointer[T]](f dataFunc[T]) handler {
 	return dataRPC[T, P](f, (*replica).admitWrite, true)
 }
 
+// dataRPC makes the handler of a data request. A write that has waited in the queue
+// is not admitted again.
 func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) admission, write bool) handler {
 	pool := &sync.Pool{New: func() any { return new(T) }}
 	var run handler
@@ -111,7 +113,14 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 		}
 		r.part.mu.Lock()
 		defer r.part.mu.Unlock()
-		if a := admit(r, q); a != (admission{}) {
+		a := admission{}
+		if q.queued {
+			a = r.admitQueued()
+		} else if a = admit(r, q); a == (admission{}) && write && q.queueFor > 0 {
+			a.delay = q.queueFor
+			q.queued = true
+		}
+		if a != (admission{}) {
 			if a.code != "" {
 				q.srv.perf.refused(write, a.code)
 			}

@@ -60,6 +60,8 @@ const (
 	actCut
 	actKill
 	actLoseScans
+	actQueue
+	actReplay
 )
 
 // Verdict is a Hook's answer. The zero value lets the call pass.
@@ -102,3 +104,15 @@ func Kill() Verdict { return Verdict{act: actKill} }
 
 // LoseScans forgets every scan context of the partition, then lets the call pass.
 func LoseScans() Verdict { return Verdict{act: actLoseScans} }
+
+// Queue lets a write be admitted now and prepared only after d of the cluster's
+// clock: until then it has no decree and no answer, and a fence that goes up
+// meanwhile does not stop it. That is what the write queue of a real primary does
+// (mutation_queue in replica_2pc.cpp). Reads pass.
+func Queue(d time.Duration) Verdict { return Verdict{act: actQueue, delay: d} }
+
+// Replay answers with this code at once and executes the request after d all the
+// same, without another answer: the effect comes when the client has given up.
+func Replay(code idl.ErrorCode, d time.Duration) Verdict {
+	return Verdict{act: actReplay, code: code, delay: d}
+}

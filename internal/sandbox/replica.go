@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
-	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 )
 
 // replica is one replica of a partition on one replica server. All fields but the
@@ -51,8 +50,8 @@ func newReplica(node *replicaNode, t *table, index int32) *replica {
 
 func (r *replica) now() time.Time { return r.node.c.cfg.Clock.Now() }
 
-// nowTs is now in seconds since 2016.
-func (r *replica) nowTs() uint32 { return pegkey.ExpireTs(r.now()) }
+// nowTs is what the server's clock shows, skew included, in seconds since 2016.
+func (r *replica) nowTs() uint32 { return r.node.c.rowTime() }
 
 // become changes the role. Scan contexts do not survive it, unless the primary was
 // only suspended.

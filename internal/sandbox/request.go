@@ -22,6 +22,12 @@ type request struct {
 	unthrottled bool
 	// forced is a RocksDB status that a hook wants as answer, StatusOK for none.
 	forced idl.Status
+	// queueFor: the write waits so long between its admission and its decree. queued:
+	// it has waited.
+	queueFor time.Duration
+	queued   bool
+	// hook judges the reply of a request that is answered later, nil when nothing does.
+	hook Hook
 	// epoch is that of the process which got the request, once it is detached.
 	epoch int64
 	dec   idl.Decoder
@@ -76,7 +82,7 @@ func (q *request) resume(h handler) {
 	if q.srv.epoch.Load() != q.epoch {
 		return
 	}
-	if out := h(q, nil); len(out) > 0 {
+	if out := q.srv.afterwards(q, nil, q.hook, h); len(out) > 0 {
 		q.conn.write(out)
 	}
 }

@@ -79,7 +79,7 @@ func (r *replica) continueScan(q *request, sc *scanContext, iterations int, out 
 	now := r.now()
 	limit := &scanLimit{
 		iterations: iterations, started: now, duration: r.env.iteration, clock: r.node.c.cfg.Clock,
-		now: pegkey.ExpireTs(now), forced: q.forced == idl.StatusIncomplete,
+		now: r.nowTs(), forced: q.forced == idl.StatusIncomplete,
 	}
 	sc.check = nil
 	if sc.validate && r.env.validateHash {
