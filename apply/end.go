@@ -23,7 +23,7 @@ func (r *Run) fail(ctx context.Context, step plan.Step, err error) error {
 	case ctx.Err() != nil && !isWriteError(err):
 		note, _ := r.fenceNote()
 		if note != "" {
-			note += "; `pegmigrate rollback` lifts the fence"
+			note += "; `" + r.rollbackCommand() + "` lifts the fence"
 		}
 		r.Sink.Emit(event.Interrupted{Step: step.ID, Resume: r.Resume, Note: note})
 		return &InterruptedError{Step: step.ID, Fenced: r.fenceUp()}
@@ -95,7 +95,15 @@ func (r *Run) fenceNote() (text, hint string) {
 			text += ", the budget ends at " + p.FirstRejected.Add(budget).UTC().Format("15:04:05 MST")
 		}
 	}
-	return text, "`" + r.Resume + "` goes on, `pegmigrate rollback` lifts the fence"
+	return text, "`" + r.Resume + "` goes on, `" + r.rollbackCommand() + "` lifts the fence"
+}
+
+// rollbackCommand is the command that undoes this migration, with the same flags and folder.
+func (r *Run) rollbackCommand() string {
+	if rest, ok := strings.CutPrefix(r.Resume, "pegmigrate apply"); ok {
+		return "pegmigrate rollback" + rest
+	}
+	return "pegmigrate rollback"
 }
 
 // approveCommand is the command that opens a gate. Flags stand before the folder.

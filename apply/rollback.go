@@ -54,7 +54,7 @@ func (r *Run) undoAll(ctx context.Context) error {
 			break
 		}
 		if ctx.Err() != nil {
-			r.Sink.Emit(event.Interrupted{Step: step.ID, Note: "the steps before it are not undone yet; `pegmigrate rollback` goes on"})
+			r.Sink.Emit(event.Interrupted{Step: step.ID, Note: "the steps before it are not undone yet; `" + r.rollbackCommand() + "` goes on"})
 			return errors.Join(errs, &InterruptedError{Step: step.ID, Fenced: r.fenceUp()})
 		}
 		err := r.undo(ctx, step)

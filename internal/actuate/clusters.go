@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -28,7 +29,7 @@ func NewClusters(byLabel map[string]*pegasus.Cluster) *Clusters {
 func (c *Clusters) cluster(label string) (*pegasus.Cluster, error) {
 	cluster, ok := c.byLabel[label]
 	if !ok {
-		return nil, fmt.Errorf("cluster %q is not connected", label)
+		return nil, fmt.Errorf("%w: cluster %q is not connected", apply.ErrRefused, label)
 	}
 	return cluster, nil
 }
