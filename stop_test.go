@@ -26,9 +26,10 @@ type stage struct {
 	dir    string
 	silent [2]atomic.Bool // a, b: no request is heard
 	puts   atomic.Int64   // on b
+	onPut  func(n int64)  // called before the n-th put on b is answered; may be nil
 }
 
-func newStage(t *testing.T, rows int, rate int, verify string) *stage {
+func newStage(t *testing.T, rows, rate int, writes, verify string) *stage {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -51,11 +52,11 @@ migration "m" {
     table   = "t"
   }
   target { cluster = cluster.b }
-  method "copy" { source_writes = "fenced" }
+  method "copy" { source_writes = %q }
   limits { rows_per_second = %d }
   verify { mode = %q }
 }
-`, rate, verify)
+`, writes, rate, verify)
 	if _, err := s.a.CreateTable(sandbox.TableSpec{Name: "t", Partitions: 8}); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,9 @@ func (s *stage) hook(cluster int) sandbox.Hook {
 			return sandbox.Drop()
 		}
 		if cluster == 1 && c.RPC == idl.NamePut && c.Phase == sandbox.After {
-			s.puts.Add(1)
+			if n := s.puts.Add(1); s.onPut != nil {
+				s.onPut(n)
+			}
 		}
 		return sandbox.Pass()
 	}
@@ -181,7 +184,7 @@ func TestInterruptStopsInTime(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, 3000, 2000, "full")
+			s := newStage(t, 3000, 2000, "fenced", "full")
 			if tt.when == "" {
 				tt.what(t, s)
 			}
@@ -218,7 +221,7 @@ func TestResumeReadsLittleAgain(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, rows, rate, "off")
+			s := newStage(t, rows, rate, "fenced", "off")
 			cmd, out := s.start(t, "apply", "-auto-approve")
 			eventually(t, "six seconds of rows", func() bool { return s.puts.Load() > 6*rate })
 			_ = cmd.Process.Signal(sig)
