@@ -78,11 +78,10 @@ func (e *Engine) defaultTTL(ctx context.Context, ref plan.TableRef) (uint32, err
 	if err != nil {
 		return 0, fmt.Errorf("read the envs of %s: %w", ref, err)
 	}
-	ttl, err := strconv.ParseUint(s.Envs[plan.EnvDefaultTTL], 10, 32)
-	if err != nil {
-		return 0, nil // absent, or a value that replicas ignore
+	if ttl, err := strconv.ParseUint(s.Envs[plan.EnvDefaultTTL], 10, 32); err == nil {
+		return uint32(ttl), nil
 	}
-	return uint32(ttl), nil
+	return 0, nil // absent, or a value that replicas ignore
 }
 
 // unitsBefore are the units of an earlier comparison that still count: found equal, and without a
