@@ -131,6 +131,30 @@ func (c *Cluster) CutConnections() {
 	}
 }
 
+// Compact is the automatic compaction of all partitions of a table: expired rows go
+// and rows without expiry get the default TTL that the primary knows, without any
+// mutation (KeyWithTTLCompactionFilter). Unlike Sweep it leaves no trace as a manual
+// compaction would.
+func (c *Cluster) Compact(table string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, err := c.mustFind(table)
+	if err != nil {
+		return err
+	}
+	for _, p := range t.partitions {
+		if p.primary == nil {
+			continue
+		}
+		if r := p.primary.replica(p.gpid()); r != nil {
+			r.part.mu.Lock()
+			r.part.sweep(r.nowTs(), &r.env)
+			r.part.mu.Unlock()
+		}
+	}
+	return nil
+}
+
 // Sweep removes expired rows of a table as a compaction would.
 func (c *Cluster) Sweep(table string) error {
 	c.mu.Lock()

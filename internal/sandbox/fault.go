@@ -36,13 +36,14 @@ const (
 	FaultLoseLeader     FaultKind = "lose-leader"
 	FaultMovePrimary    FaultKind = "move-primary"
 	FaultCutAll         FaultKind = "cut-all"
+	FaultCompact        FaultKind = "compact" // automatic compaction, see Cluster.Compact
 )
 
 // FaultKinds are all kinds, for help texts.
 func FaultKinds() []FaultKind {
 	return slices.Concat(callFaults(), []FaultKind{
 		FaultKillReplica, FaultRestartReplica, FaultBounceReplica, FaultKillMeta, FaultRestartMeta,
-		FaultLoseLeader, FaultMovePrimary, FaultCutAll,
+		FaultLoseLeader, FaultMovePrimary, FaultCutAll, FaultCompact,
 	})
 }
 

@@ -51,6 +51,8 @@ func (c *Cluster) happen(a *activeFault) error {
 	case FaultCutAll:
 		c.CutConnections()
 		return nil
+	case FaultCompact:
+		return c.compactSome(a.Table)
 	case FaultMovePrimary:
 		return c.moveSome(a)
 	default:
@@ -87,6 +89,19 @@ func (c *Cluster) moveSome(a *activeFault) error {
 			index = *a.Partition
 		}
 		errs = append(errs, c.MovePrimary(name, index))
+	}
+	return errors.Join(errs...)
+}
+
+// compactSome compacts one table, or all for "".
+func (c *Cluster) compactSome(table string) error {
+	names := []string{table}
+	if table == "" {
+		names = c.TableNames()
+	}
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, c.Compact(name))
 	}
 	return errors.Join(errs...)
 }
