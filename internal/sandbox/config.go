@@ -44,6 +44,9 @@ type Config struct {
 	// LateCommit, when its Delay is set, is injected as FaultLateCommit from the start:
 	// only its Delay, Share and Times are used.
 	LateCommit Fault
+	// DuplicationDisabled is [replication] duplication_enabled = false: metas have no
+	// duplication service, its RPCs answer ERR_SERVICE_NOT_ACTIVE.
+	DuplicationDisabled bool
 	// ClockSkew is how far the clocks of the cluster's servers are ahead, where rows
 	// are concerned: expiry, default TTL, TTL answers. Negative means behind.
 	ClockSkew time.Duration

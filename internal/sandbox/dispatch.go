@@ -18,6 +18,9 @@ func (s *server) dispatch(q *request, out []byte) []byte {
 		}
 		return q.fail(out, idl.ErrHandlerNotFound)
 	}
+	if s.meta != nil && s.meta.opening.Load() && q.RPC.Kind == idl.KindMeta {
+		return q.fail(out, idl.ErrHandlerNotFound)
+	}
 	q.op, q.unthrottled, q.forced = entry.op, false, idl.StatusOK
 	q.queueFor, q.queued, q.hook = 0, false, nil
 	hook := s.c.hook()

@@ -12,6 +12,8 @@ import (
 // GAPS.md.
 func addDuplication(c *Cluster, req *idl.AddDuplicationRequest, resp *idl.AddDuplicationResponse) {
 	switch {
+	case c.cfg.DuplicationDisabled:
+		resp.Err = idl.ErrServiceNotActive
 	case req.RemoteClusterName == c.cfg.Name:
 		resp.Err = idl.ErrInvalidParameters
 		resp.Hint = new("illegal operation: adding duplication to itself")
@@ -29,6 +31,10 @@ func addDuplication(c *Cluster, req *idl.AddDuplicationRequest, resp *idl.AddDup
 // modifyDuplication finds nothing to modify.
 func modifyDuplication(c *Cluster, req *idl.ModifyDuplicationRequest, resp *idl.ModifyDuplicationResponse) {
 	resp.Err = idl.ErrObjectNotFound
+	if c.cfg.DuplicationDisabled {
+		resp.Err = idl.ErrServiceNotActive
+		return
+	}
 	if t := c.findTable(req.AppName); t == nil || !t.serving() {
 		resp.Err = idl.ErrAppNotExist
 	}
@@ -36,6 +42,10 @@ func modifyDuplication(c *Cluster, req *idl.ModifyDuplicationRequest, resp *idl.
 
 // queryDuplication lists no duplications.
 func queryDuplication(c *Cluster, req *idl.QueryDuplicationRequest, resp *idl.QueryDuplicationResponse) {
+	if c.cfg.DuplicationDisabled {
+		resp.Err = idl.ErrServiceNotActive
+		return
+	}
 	t := c.findTable(req.AppName)
 	if t == nil || !t.serving() {
 		resp.Err = idl.ErrAppNotExist

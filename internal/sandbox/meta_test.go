@@ -271,6 +271,10 @@ func TestDataRequestKillsAMeta(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp := &idl.ListAppsResponse{}
+	until(t, "the restarted meta knows its handlers", func() bool {
+		code := dial(t, victim).try(idl.RequestHeader{}, idl.NameListApps, &idl.ListAppsRequest{}, resp)
+		return code != idl.ErrHandlerNotFound
+	})
 	dial(t, victim).call(idl.RequestHeader{}, idl.NameListApps, &idl.ListAppsRequest{}, resp)
 	if resp.Err != idl.ErrForwardToOthers {
 		t.Errorf("restarted meta: %s", string(resp.Err))

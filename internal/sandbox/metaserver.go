@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
 // errClosed is the answer to everything that is asked of a closed cluster.
@@ -10,7 +11,11 @@ var errClosed = errors.New("sandbox: the cluster is closed")
 
 // metaServer is one meta server. What metas know lives in Cluster, as if all of
 // them shared a perfect ZooKeeper.
-type metaServer struct{ srv *server }
+type metaServer struct {
+	srv *server
+	// opening: the process listens and has not registered its handlers yet.
+	opening atomic.Bool
+}
 
 // killMeta ends a meta server; if it led, another one takes over after
 // Timing.Election.
@@ -57,7 +62,8 @@ func (c *Cluster) activate(m *metaServer) {
 	}
 }
 
-// startMeta runs a dead meta again, as a follower, or as leader after an election
+// startMeta runs a dead meta again. It knows no RPC for Timing.MetaOpen
+// (meta_service::start registers its handlers late), then it serves as a follower, or as leader after an election
 // when there is none.
 func (c *Cluster) startMeta(m *metaServer) error {
 	c.mu.Lock()
@@ -71,8 +77,15 @@ func (c *Cluster) startMeta(m *metaServer) error {
 	if err := m.srv.start(); err != nil {
 		return err
 	}
+	m.opening.Store(true)
+	process := m.srv.epoch.Load()
+	c.afterLocked(c.timing.MetaOpen, func() {
+		if m.srv.epoch.Load() == process {
+			m.opening.Store(false)
+		}
+	})
 	if c.leader == nil {
-		c.afterLocked(c.timing.Election, c.elect)
+		c.afterLocked(c.timing.MetaOpen+c.timing.Election, c.elect)
 	}
 	return nil
 }

@@ -231,6 +231,7 @@ func TestScanContextIsLostWithThePrimary(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "another primary", func() bool { p := tc.c.Primary("t", 0); return p != "" && p != old })
+	healthy(t, tc.c, "t")
 	stale := &idl.ScanResponse{}
 	if code := tc.conns[old].try(tc.header(0, 0), idl.NameScan, &idl.ScanRequest{ContextID: resp.ContextID}, stale); code != idl.ErrInvalidState {
 		t.Errorf("old primary answers %s", string(code))

@@ -36,6 +36,8 @@ type Timing struct {
 	// Election is how long a lost leader is missed, LeaderStart how long its
 	// successor answers ERR_SERVICE_NOT_ACTIVE.
 	Election, LeaderStart time.Duration
+	// MetaOpen is how long a meta that was started again answers ERR_HANDLER_NOT_FOUND.
+	MetaOpen time.Duration
 	// ScanContext is how long an unused scan context lives: 5 minutes
 	// (pegasus_server_impl.cpp).
 	ScanContext time.Duration
@@ -61,6 +63,7 @@ func newTiming(factor float64) Timing {
 		Balance:      scaled(10 * time.Second),
 		Election:     scaled(10 * time.Second),
 		LeaderStart:  scaled(2 * time.Second),
+		MetaOpen:     scaled(time.Second),
 		ScanContext:  scaled(5 * time.Minute),
 	}
 }
