@@ -99,7 +99,8 @@ func (r *round) play() error {
 		if err != nil {
 			return err
 		}
-		if undone && r.s.ending == endRollback {
+		// Rows that were copied into an existing table stay there, and resume_empty then refuses it.
+		if undone && (r.s.ending == endRollback || r.s.existing == "resume_empty") {
 			if err := r.calm(); err != nil {
 				return err
 			}

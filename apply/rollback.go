@@ -28,6 +28,7 @@ func (r *Run) Rollback(ctx context.Context) error {
 		return &StepError{Step: id, Code: CodeFinished, Text: "this step was begun, and nothing before it is undone any more",
 			Hint: "`" + r.Resume + "` finishes the migration"}
 	}
+	closing := r.undone()
 	r.Sink.Emit(event.RunStarted{Migration: r.Plan.Migration, Command: "rollback", Lineage: doc.Lineage, PlanID: r.Plan.ID,
 		Resumed: true, Steps: stepIDs(r.Plan)})
 	if err := r.undoAll(ctx); err != nil {
@@ -41,8 +42,27 @@ func (r *Run) Rollback(ctx context.Context) error {
 		return err
 	}
 	r.Sink.Emit(event.RunDone{Migration: r.Plan.Migration, Command: "rollback", Elapsed: r.Now().Sub(r.started),
-		Text: "everything that this migration changed is as it was"})
+		Text: closing})
 	return nil
+}
+
+// undone is the closing line, made before the records are gone. Rows that were copied into a table
+// that was there before are not taken out again: the table may have taken others since.
+func (r *Run) undone() string {
+	const all = "everything that this migration changed is as it was"
+	copying := false
+	for _, s := range r.Plan.Steps {
+		switch s.Action.(type) {
+		case plan.CreateTable:
+			return all
+		case plan.Copy:
+			copying = r.record(s.ID).Attempts > 0
+		}
+	}
+	if !copying {
+		return all
+	}
+	return all + ", but for the rows copied so far: they stay in " + r.Plan.Target.TableRef.String() + ", which was there before"
 }
 
 func (r *Run) undoAll(ctx context.Context) error {
