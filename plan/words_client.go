@@ -37,6 +37,9 @@ func (b *builder) returnLine(p *Plan) string {
 		return "rows that are merged into an existing table cannot be taken out again; everything else can be undone until step " +
 			fmt.Sprint(len(p.Steps))
 	}
+	if !b.create {
+		return fmt.Sprintf("rows that are copied stay in the existing table; everything else can be undone until step %d", len(p.Steps))
+	}
 	return fmt.Sprintf("every step can be undone until step %d", len(p.Steps))
 }
 
