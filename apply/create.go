@@ -179,12 +179,6 @@ func (r *Run) createdTarget() int32 {
 	return 0
 }
 
-// CreatedBlob is the memory of a create step whose table was found by -adopt; id 0 says that a
-// request may be under way, or have made a table that carries no marker yet.
-func CreatedBlob(id int32) (*state.Blob, error) {
-	return blob(kindCreate, created{ID: id, Sent: id == 0})
-}
-
 // CreatedID gives the app id of the target that a document's migration created, 0 for none, and
 // whether a creation may be under way.
 func CreatedID(doc *state.Document, p *plan.Plan) (id int32, creating bool) {

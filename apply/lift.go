@@ -9,7 +9,6 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/plan"
-	"github.com/pegmigrate/pegmigrate/state"
 )
 
 // liftRunner takes a fence down.
@@ -129,6 +128,3 @@ func (r *Run) undoFence(ctx context.Context, step string, t plan.TableRef) error
 	}
 	return l.lift(ctx, prior)
 }
-
-// DenyBlob is the prior of a fence step rebuilt by -adopt.
-func DenyBlob(p marker.Prior) (*state.Blob, error) { return blob(kindDeny, p) }
