@@ -39,6 +39,9 @@ func (c *Cluster) CreateTable(spec TableSpec) (int32, error) {
 	if !resp.Err.OK() {
 		return 0, fmt.Errorf("sandbox: create table %q: %w", spec.Name, resp.Err)
 	}
+	if t := c.tableByID(resp.AppID); t != nil {
+		c.settleTable(t)
+	}
 	return resp.AppID, nil
 }
 

@@ -62,7 +62,7 @@ func (w *world) replay(scenario string, began float64) {
 		if _, err := cl.conn.Write(q); err != nil {
 			w.t.Fatalf("%s line %d: %v", scenario, x.request.line, err)
 		}
-		head, err := cl.receive(testTimeout)
+		head, err := w.receive(cl, x.request.RPC)
 		if err != nil {
 			w.t.Fatalf("%s line %d: %s gets no answer: %v", scenario, x.request.line, x.request.RPC, err)
 		}
@@ -71,6 +71,24 @@ func (w *world) replay(scenario string, began float64) {
 		}
 		w.compare(scenario, x, head)
 	}
+}
+
+// receive reads an answer. One to a request that changes the state of a table may
+// wait for the clock.
+func (w *world) receive(cl *client, rpc string) (idl.ResponseHead, error) {
+	if rpc != idl.NameCreateApp && rpc != idl.NameDropApp {
+		return cl.receive(testTimeout)
+	}
+	until(w.t, "the answer or a table that changes", func() bool {
+		head, err := cl.receive(quiet)
+		if err == nil {
+			w.answer = head
+			return true
+		}
+		w.clock.Advance(w.c.timing.TableState)
+		return false
+	})
+	return w.answer, nil
 }
 
 // request is a recorded request as it has to be sent here: byte for byte, except for

@@ -32,7 +32,9 @@ type world struct {
 	t     *testing.T
 	c     *Cluster
 	clock *ManualClock
-	conns map[string]*client
+	// answer is the last one of a request that changed a table.
+	answer idl.ResponseHead
+	conns  map[string]*client
 	// contexts are the ids of scan contexts here by their recorded ids.
 	contexts map[int64]int64
 }
@@ -54,6 +56,8 @@ func newWorld(t *testing.T) *world {
 	c.mu.Lock()
 	c.level = idl.MetaSteady
 	c.mu.Unlock()
+	// Times of tables are compared with recorded ones, so that the clock must hardly move.
+	c.timing.TableState = time.Millisecond
 	return &world{t: t, c: c, clock: clock, conns: map[string]*client{}, contexts: map[int64]int64{}}
 }
 

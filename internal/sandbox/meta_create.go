@@ -35,7 +35,19 @@ func createApp(c *Cluster, req *idl.CreateAppRequest, resp *idl.CreateAppRespons
 		resp.Err, resp.AppID = createExisting(t, opt)
 		return
 	}
-	resp.AppID = c.addTable(req.AppName, opt).info.AppID
+	t := c.addTable(req.AppName, opt)
+	t.info.Status = idl.AppCreating
+	resp.AppID = t.info.AppID
+}
+
+// settleTable ends the states CREATING and DROPPING.
+func (c *Cluster) settleTable(t *table) {
+	switch t.info.Status {
+	case idl.AppCreating:
+		t.info.Status = idl.AppAvailable
+	case idl.AppDropping:
+		c.dropTable(t, t.reserve)
+	}
 }
 
 // replicaCountValid is validate_target_max_replica_count.

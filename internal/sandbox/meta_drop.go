@@ -26,7 +26,7 @@ func dropApp(c *Cluster, req *idl.DropAppRequest, resp *idl.DropAppResponse) {
 		if s := req.Options.ReserveSeconds; s != nil && *s > 0 {
 			reserve = *s
 		}
-		c.dropTable(t, reserve)
+		t.info.Status, t.reserve = idl.AppDropping, reserve
 	}
 }
 

@@ -1,6 +1,10 @@
 package sandbox
 
-import "github.com/pegmigrate/pegmigrate/internal/idl"
+import (
+	"bytes"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+)
 
 // metaFunc executes a meta request on the leader, with Cluster.mu held.
 type metaFunc[Q, R any] func(c *Cluster, req *Q, resp *R)
@@ -32,6 +36,40 @@ func metaRPC[Q, R any, PQ pointer[Q], PR pointer[R]](where func(*R) *idl.ErrorCo
 	}
 }
 
+// tableRPC is metaRPC for requests that change the state of a table. The table is in
+// an intermediate state for Timing.TableState, and the answer comes at the end of it
+// (app_state_helper::pending_response); a leader that dies meanwhile never answers.
+func tableRPC[Q, R any, PQ pointer[Q], PR pointer[R]](
+	where func(*R) *idl.ErrorCode, name func(*Q) string, f metaFunc[Q, R],
+) handler {
+	return func(q *request, out []byte) []byte {
+		var changed *table
+		now := metaRPC[Q, R, PQ, PR](where, func(c *Cluster, req *Q, resp *R) {
+			from := c.findTable(name(req))
+			was := idl.AppInvalid
+			if from != nil {
+				was = from.info.Status
+			}
+			f(c, req, resp)
+			if t := c.findTable(name(req)); t != nil && (t != from || t.info.Status != was) && !t.serving() {
+				changed = t
+			}
+		})
+		mark := len(out)
+		if out = now(q, out); changed == nil {
+			return out
+		}
+		c, held, d := q.srv.c, bytes.Clone(out[mark:]), q.detach()
+		c.afterLocked(c.timing.TableState, func() {
+			c.mu.Lock()
+			c.settleTable(changed)
+			c.mu.Unlock()
+			d.resume(func(_ *request, out []byte) []byte { return append(out, held...) })
+		})
+		return out[:mark]
+	}
+}
+
 // forward adds the leader's address to the one response that carries it.
 func (c *Cluster) forward(resp any) {
 	if qc, ok := resp.(*idl.QueryConfigResponse); ok && c.leader != nil {
@@ -59,8 +97,8 @@ func metaHandlers() []registration {
 // tableHandlers are the meta requests about a table itself.
 func tableHandlers() []registration {
 	return []registration{
-		{idl.NameCreateApp, metaRPC(func(r *idl.CreateAppResponse) *idl.ErrorCode { return &r.Err }, createApp), onMeta},
-		{idl.NameDropApp, metaRPC(func(r *idl.DropAppResponse) *idl.ErrorCode { return &r.Err }, dropApp), onMeta},
+		{idl.NameCreateApp, tableRPC(func(r *idl.CreateAppResponse) *idl.ErrorCode { return &r.Err }, func(q *idl.CreateAppRequest) string { return q.AppName }, createApp), onMeta},
+		{idl.NameDropApp, tableRPC(func(r *idl.DropAppResponse) *idl.ErrorCode { return &r.Err }, func(q *idl.DropAppRequest) string { return q.AppName }, dropApp), onMeta},
 		{idl.NameRecallApp, metaRPC(func(r *idl.RecallAppResponse) *idl.ErrorCode { return &r.Err }, recallApp), onMeta},
 		{idl.NameRenameApp, metaRPC(func(r *idl.RenameAppResponse) *idl.ErrorCode { return &r.Err }, renameApp), onMeta},
 		{idl.NameListApps, metaRPC(func(r *idl.ListAppsResponse) *idl.ErrorCode { return &r.Err }, listApps), onMeta},

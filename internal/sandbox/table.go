@@ -17,7 +17,9 @@ type table struct {
 	envVersion int64
 	// poisoned: the table was created with envs that crash every replica server
 	// which opens it.
-	poisoned   bool
+	poisoned bool
+	// reserve is for how many seconds a table that is being dropped is to be kept.
+	reserve    int64
 	partitions []*partitionState
 }
 

@@ -36,6 +36,9 @@ type Timing struct {
 	// Election is how long a lost leader is missed, LeaderStart how long its
 	// successor answers ERR_SERVICE_NOT_ACTIVE.
 	Election, LeaderStart time.Duration
+	// TableState is how long a table is CREATING or DROPPING before the meta answers
+	// (server_state::process_one_partition after a write to ZooKeeper per partition).
+	TableState time.Duration
 	// MetaOpen is how long a meta that was started again answers ERR_HANDLER_NOT_FOUND.
 	MetaOpen time.Duration
 	// ScanContext is how long an unused scan context lives: 5 minutes
@@ -63,6 +66,7 @@ func newTiming(factor float64) Timing {
 		Balance:      scaled(10 * time.Second),
 		Election:     scaled(10 * time.Second),
 		LeaderStart:  scaled(2 * time.Second),
+		TableState:   scaled(time.Second),
 		MetaOpen:     scaled(time.Second),
 		ScanContext:  scaled(5 * time.Minute),
 	}
