@@ -113,7 +113,7 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 		}
 		r.part.mu.Lock()
 		defer r.part.mu.Unlock()
-		a := admission{}
+		var a admission
 		if q.queued {
 			a = r.admitQueued()
 		} else if a = admit(r, q); a == (admission{}) && write && q.queueFor > 0 {
