@@ -47,7 +47,7 @@ crash: setup ## the crash loop at every point of a run, not at a sample; more th
 
 .PHONY: chaos
 chaos: setup-race ## random migrations on failing clusters, killed at random, for CHAOSTIME (30m)
-	$(GO) test -race -run '^TestChaos$$' -v -timeout 4h . -chaos-for $(CHAOSTIME)
+	$(GO) test -race -run '^TestChaos$$' -v -timeout 4h . -chaos-seed 0 -chaos-for $(CHAOSTIME)
 
 .PHONY: lint
 lint: setup ## golangci-lint at the pinned version; the first run builds it (some minutes)
