@@ -178,3 +178,7 @@ func (f fakeFences) SyncInterval(ctx context.Context, cluster string) (time.Dura
 	err := f.w.around(ctx, call{name: "SyncInterval", table: plan.TableRef{Cluster: cluster}}, func() error { return nil })
 	return syncInterval, err
 }
+
+func (f fakeFences) ProbeRead(ctx context.Context, ref plan.TableRef, partitions []int32) (out []apply.Probe, err error) {
+	panic("not used by the plans of method copy")
+}

@@ -94,6 +94,9 @@ type Fences interface {
 	// Decrees reads the decrees of every partition's primary. A partition without a primary that
 	// answers is an error, not left out.
 	Decrees(ctx context.Context, t plan.TableRef) ([]Decree, error)
+	// ProbeRead sends one read of a reserved key to the primary of each given partition; verdicts as
+	// Probe gives them.
+	ProbeRead(ctx context.Context, t plan.TableRef, partitions []int32) ([]Probe, error)
 	// SyncInterval is the longest time that a change of envs takes to reach every primary, as the
 	// servers report it.
 	SyncInterval(ctx context.Context, cluster string) (time.Duration, error)
@@ -153,6 +156,12 @@ type World struct {
 	Tables Tables
 	Fences Fences
 	Engine Engine
+	// The rest serves method duplication and cut-overs; nil where a plan has none.
+	Duplications Duplications
+	Levels       Levels
+	Routes       Routes
+	Traffic      Traffic
+	Live         LiveEngine
 }
 
 // Waits are the few intervals that no server reports. Tests inject shorter ones.

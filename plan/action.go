@@ -78,6 +78,8 @@ type Approve struct {
 type Fence struct {
 	Table TableRef `json:"table"`
 	Mode  string   `json:"mode"` // value of replica.deny_client_request
+	// Budget bounds the window in which writes are rejected, lifting included; 0: Copy's limits say it.
+	Budget time.Duration `json:"budget_ns,omitempty"`
 }
 
 // LiftFence gives replica.deny_client_request its prior value back and proves by an accepted
@@ -187,17 +189,17 @@ func (Verify) sealed()       {}
 // ? wait or prove, ! clients notice, = wait for a person.
 func Symbol(a Action) string {
 	switch a.(type) {
-	case CreateTable:
+	case CreateTable, AddDuplication:
 		return "+"
-	case Own, SetEnvs, RestoreEnvs, ParkTTL, LiftFence:
+	case Own, SetEnvs, RestoreEnvs, ParkTTL, LiftFence, ParkEnvs, UnparkEnvs, HoldBalancer, ReleaseBalancer:
 		return "~"
-	case Disown, DropTable:
+	case Disown, DropTable, RemoveDuplication, DeleteEnvs:
 		return "-"
 	case Copy:
 		return ">"
-	case AwaitHealthy, Quiesce, Verify:
+	case AwaitHealthy, Quiesce, Verify, FollowDuplication, AwaitLag, CompareLive, Drain, RecheckKeys, ProveTraffic:
 		return "?"
-	case Fence:
+	case Fence, SwitchRoute, Evict:
 		return "!"
 	case Approve:
 		return "="

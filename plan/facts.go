@@ -10,6 +10,8 @@ type Facts struct {
 	TargetTable *TableFacts // nil: absent
 	// Owned says what the state file of this migration knows of the tables; nil without one.
 	Owned *Ownership
+	// Duplication is what method duplication rests on; nil for other methods.
+	Duplication *DuplicationFacts
 }
 
 // ClusterFacts is what one cluster says of itself.

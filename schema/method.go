@@ -1,6 +1,6 @@
 package schema
 
-// Method is how rows get from source to target. The set is sealed: *CopyMethod.
+// Method is how rows get from source to target. The set is sealed: *CopyMethod and *DuplicationMethod.
 type Method interface {
 	// Kind is the label of the method block: "copy".
 	Kind() string

@@ -64,7 +64,9 @@ const (
 
 // Verify says how source and target are compared at the end.
 type Verify struct {
-	Mode  VerifyMode
+	Mode VerifyMode
+	// When is "" for methods that have no cut-over.
+	When  VerifyWhen
 	Range hcl.Range // zero when the block is absent
 }
 

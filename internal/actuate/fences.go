@@ -57,6 +57,26 @@ func (f *Fences) key(partition, count int32) []byte {
 // it under the new ballot, and says that it is the primary a moment later (replica_config.cpp,
 // on_update_configuration_on_meta_server_reply).
 func (f *Fences) Probe(ctx context.Context, ref plan.TableRef, partitions []int32) ([]apply.Probe, error) {
+	return f.probeAll(ctx, ref, partitions, deleteProbe)
+}
+
+// ProbeRead implements apply.Fences.
+func (f *Fences) ProbeRead(ctx context.Context, ref plan.TableRef, partitions []int32) ([]apply.Probe, error) {
+	return f.probeAll(ctx, ref, partitions, readProbe)
+}
+
+// probeKind is one way to ask a partition whether it lets clients in.
+type probeKind struct {
+	what string
+	ask  func(*pegasus.Table, context.Context, int32, []byte) (pegasus.ProbeResult, error)
+}
+
+var (
+	deleteProbe = probeKind{"a delete", (*pegasus.Table).ProbeFence}
+	readProbe   = probeKind{"a read", (*pegasus.Table).ProbeRead}
+)
+
+func (f *Fences) probeAll(ctx context.Context, ref plan.TableRef, partitions []int32, kind probeKind) ([]apply.Probe, error) {
 	c, err := f.clusters.cluster(ref.Cluster)
 	if err != nil {
 		return nil, err
@@ -79,7 +99,7 @@ func (f *Fences) Probe(ctx context.Context, ref plan.TableRef, partitions []int3
 	g.SetLimit(probesAtOnce)
 	for i := range probes {
 		g.Go(func() error {
-			f.probe(gctx, table, &probes[i])
+			f.probe(gctx, table, kind, &probes[i])
 			return gctx.Err()
 		})
 	}
@@ -120,7 +140,7 @@ func primaries(probes []apply.Probe) map[string]bool {
 }
 
 // probe sends one probe and notes what became of it.
-func (f *Fences) probe(ctx context.Context, table *pegasus.Table, out *apply.Probe) {
+func (f *Fences) probe(ctx context.Context, table *pegasus.Table, kind probeKind, out *apply.Probe) {
 	switch count := table.PartitionCount(); {
 	case out.Partition < 0 || out.Partition >= count:
 		out.Detail = "the table has no such partition"
@@ -130,7 +150,7 @@ func (f *Fences) probe(ctx context.Context, table *pegasus.Table, out *apply.Pro
 		return
 	}
 	key := pegkey.Encode(nil, f.key(out.Partition, table.PartitionCount()), nil)
-	answer, err := table.ProbeFence(ctx, out.Partition, key)
+	answer, err := kind.ask(table, ctx, out.Partition, key)
 	out.At = time.Now()
 	switch {
 	case err != nil:
@@ -140,7 +160,7 @@ func (f *Fences) probe(ctx context.Context, table *pegasus.Table, out *apply.Pro
 	case answer.Primary != out.Primary || answer.Ballot != out.Ballot:
 		out.Detail = "the primary moves"
 	case answer.Code == idl.ErrOK:
-		out.Verdict, out.Detail = apply.Accepted, "a delete of a reserved key was accepted"
+		out.Verdict, out.Detail = apply.Accepted, kind.what+" of a reserved key was accepted"
 	case answer.Code == idl.ErrInvalidState:
 		out.Verdict, out.Detail = apply.Rejected, string(answer.Code)
 	case behindFence(answer.Code):

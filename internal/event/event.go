@@ -193,6 +193,48 @@ type FenceProven struct {
 	Took       time.Duration `json:"took_ns"`
 }
 
+// LagProgress is how far a duplication is behind. Lag of 1 per idle partition is rest on 2.4 and 2.5.
+type LagProgress struct {
+	Step       string `json:"step"`
+	Partitions int    `json:"partitions"`
+	// Behind counts the partitions that are over the threshold or, in a drain, not there yet;
+	// Unknown those that no primary reports.
+	Behind  int   `json:"behind"`
+	Unknown int   `json:"unknown,omitempty"`
+	Worst   int64 `json:"worst"` // outstanding mutations of the worst partition
+	Total   int64 `json:"total"`
+	// PerSecond is the rate at which mutations are shipped, Forecast how long the drain would take
+	// now; 0 while unknown.
+	PerSecond float64       `json:"per_second,omitempty"`
+	Forecast  time.Duration `json:"forecast_ns,omitempty"`
+	Elapsed   time.Duration `json:"elapsed_ns"`
+}
+
+// RouteSwitched says that the route record leads to the target.
+type RouteSwitched struct {
+	Step    string `json:"step"`
+	Path    string `json:"path"`
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Version int32  `json:"version"`
+}
+
+// CutOver is the reject window of a finished cut-over, in its parts, in order of time. They add up to
+// Total: from the first rejected write until clients can write to the target.
+type CutOver struct {
+	Step    string        `json:"step"`
+	Spread  time.Duration `json:"spread_ns"`  // first to last partition's fence
+	Quiesce time.Duration `json:"quiesce_ns"` // until decrees were frozen
+	Drain   time.Duration `json:"drain_ns"`   // until the last frozen decree was shipped
+	Recheck time.Duration `json:"recheck_ns"` // until the open keys were equal
+	Switch  time.Duration `json:"switch_ns"`  // until the route led to the target, and was read back
+	Resolve time.Duration `json:"resolve_ns"` // until every proxy led there
+	Total   time.Duration `json:"total_ns"`
+	Budget  time.Duration `json:"budget_ns,omitempty"`
+	// Predicted is what the plan said of Total.
+	Predicted time.Duration `json:"predicted_ns,omitempty"`
+}
+
 // GateReached ends a run at a gate that nobody has approved yet.
 type GateReached struct {
 	Gate    string `json:"gate"`

@@ -48,19 +48,31 @@ func (Interrupted) Name() string { return "interrupted" }
 // Name implements Event.
 func (RunDone) Name() string { return "run_done" }
 
-func (RunStarted) sealed()   {}
-func (StepStarted) sealed()  {}
-func (StepSkipped) sealed()  {}
-func (StepDone) sealed()     {}
-func (StepFailed) sealed()   {}
-func (Waiting) sealed()      {}
-func (Warning) sealed()      {}
-func (MoveProgress) sealed() {}
-func (Verified) sealed()     {}
-func (FenceProven) sealed()  {}
-func (GateReached) sealed()  {}
-func (UndoStarted) sealed()  {}
-func (UndoDone) sealed()     {}
-func (UndoFailed) sealed()   {}
-func (Interrupted) sealed()  {}
-func (RunDone) sealed()      {}
+// Name implements Event.
+func (LagProgress) Name() string { return "lag" }
+
+// Name implements Event.
+func (RouteSwitched) Name() string { return "route_switched" }
+
+// Name implements Event.
+func (CutOver) Name() string { return "cut_over" }
+
+func (RunStarted) sealed()    {}
+func (StepStarted) sealed()   {}
+func (StepSkipped) sealed()   {}
+func (StepDone) sealed()      {}
+func (StepFailed) sealed()    {}
+func (Waiting) sealed()       {}
+func (Warning) sealed()       {}
+func (MoveProgress) sealed()  {}
+func (Verified) sealed()      {}
+func (FenceProven) sealed()   {}
+func (GateReached) sealed()   {}
+func (UndoStarted) sealed()   {}
+func (UndoDone) sealed()      {}
+func (UndoFailed) sealed()    {}
+func (Interrupted) sealed()   {}
+func (RunDone) sealed()       {}
+func (LagProgress) sealed()   {}
+func (RouteSwitched) sealed() {}
+func (CutOver) sealed()       {}

@@ -34,6 +34,27 @@ type ProbeResult struct {
 // lost; any answer, and a time-out, is a result. An answer other than ERR_OK makes the
 // client look for the primary again, for the next probe.
 func (t *Table) ProbeFence(ctx context.Context, partition int32, key []byte) (ProbeResult, error) {
+	return t.probe(ctx, partition, key, func(ctx context.Context, r *route, h idl.RequestHeader) (idl.Status, error) {
+		var resp idl.UpdateResponse
+		err := r.conn.Call(ctx, h, idl.NameRemove, &idl.BlobRequest{Key: key}, &resp)
+		return resp.Error, err
+	})
+}
+
+// ProbeRead is ProbeFence with one read of the key: whether the row exists does not matter.
+func (t *Table) ProbeRead(ctx context.Context, partition int32, key []byte) (ProbeResult, error) {
+	return t.probe(ctx, partition, key, func(ctx context.Context, r *route, h idl.RequestHeader) (idl.Status, error) {
+		var resp idl.GetResponse
+		err := r.conn.Call(ctx, h, idl.NameGet, &idl.BlobRequest{Key: key}, &resp)
+		if resp.Error == idl.StatusNotFound {
+			resp.Error = idl.StatusOK
+		}
+		return resp.Error, err
+	})
+}
+
+func (t *Table) probe(ctx context.Context, partition int32, key []byte,
+	call func(context.Context, *route, idl.RequestHeader) (idl.Status, error)) (ProbeResult, error) {
 	at, hash, err := t.locate(key)
 	switch {
 	case err != nil:
@@ -52,16 +73,15 @@ func (t *Table) ProbeFence(ctx context.Context, partition int32, key []byte) (Pr
 	defer cancel()
 	h := t.header(partition, hash)
 	h.TimeoutMs = uint32(max(limit/time.Millisecond, 1))
-	var resp idl.UpdateResponse
-	err = r.conn.Call(probing, h, idl.NameRemove, &idl.BlobRequest{Key: key}, &resp)
+	status, err := call(probing, r, h)
 	var he *wire.HeaderError
 	switch {
-	case err == nil && resp.Error == idl.StatusOK:
+	case err == nil && status == idl.StatusOK:
 		res.Code = idl.ErrOK
 		return res, nil
 	case err == nil:
 		return res, fmt.Errorf("probe of table %s partition %d: %w", t.name, partition,
-			&StatusError{RPC: idl.NameRemove, Addr: r.addr, Status: resp.Error})
+			&StatusError{RPC: "probe", Addr: r.addr, Status: status})
 	}
 	t.refreshSoon()
 	switch {
