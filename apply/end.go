@@ -20,6 +20,11 @@ func (r *Run) fail(ctx context.Context, step plan.Step, err error) error {
 		r.stillFenced(step)
 		r.Sink.Emit(event.GateReached{Gate: gate.Gate, Step: step.ID, Command: r.approveCommand(gate.Gate)})
 		return err
+	case r.inCutover() && !isBudget(err):
+		err = r.abortWindow(ctx, step, err)
+		if ctx.Err() != nil && !isBudget(err) {
+			break
+		}
 	case ctx.Err() != nil && !isWriteError(err):
 		note, _ := r.fenceNote()
 		if note != "" {
@@ -84,14 +89,14 @@ func (r *Run) stillFenced(step plan.Step) {
 // fenceNote says that writes are rejected, and until when that was promised to end; "" without a
 // fence.
 func (r *Run) fenceNote() (text, hint string) {
-	if !r.fenceUp() {
-		return "", ""
+	if !r.fenceUp() || r.cutsOver() && r.handedOver() {
+		return "", "" // behind a cut-over the source is meant to stay closed
 	}
 	step, f, _ := r.fenceStep()
 	text = "writes on " + f.Table.String() + " may be rejected"
 	if p, known, err := r.fenceProof(step.ID); err == nil && known {
 		text = "writes on " + f.Table.String() + " are still rejected"
-		if budget := r.writeReject(); budget > 0 && !(r.moveDone() && !r.lifts()) {
+		if budget := r.writeReject(); budget > 0 && !r.windowOver() {
 			text += ", the budget ends at " + p.FirstRejected.Add(budget).UTC().Format("15:04:05 MST")
 		}
 	}

@@ -23,6 +23,10 @@ const (
 	CodeBudget        = "PM3014"
 	CodeFinished      = "PM3015" // nothing to undo, or nothing to apply
 	CodeState2        = "PM3016" // the state document does not fit the plan
+	CodeDrain         = "PM3017" // what was accepted before the fence does not arrive on the target
+	CodeRoute         = "PM3018" // the route record
+	CodeProxy         = "PM3019" // a proxy does not lead where the record does
+	CodeWatchdog      = "PM3020"
 )
 
 // StepError ends a run. Code is stable, Hint says what to do.
@@ -86,13 +90,26 @@ func (e *DifferencesError) Error() string {
 	return s
 }
 
-// BudgetError says that the write-reject budget was used up and the fence was lifted.
+// BudgetError says that a window ended before its work was done, and that the fence was lifted: the
+// write-reject budget was used up, or the run could not go on inside the window of a cut-over.
 type BudgetError struct {
 	Step   string
 	Budget time.Duration
+	// Interrupted says that a signal ended the window, Cause what else did; neither: the budget.
+	Interrupted bool
+	Cause       error
 }
 
 // Error implements error.
 func (e *BudgetError) Error() string {
+	switch {
+	case e.Interrupted:
+		return fmt.Sprintf("%s: interrupted inside the reject window; the fence was lifted", e.Step)
+	case e.Cause != nil:
+		return fmt.Sprintf("%s: %v; the fence was lifted", e.Step, e.Cause)
+	}
 	return fmt.Sprintf("%s: the write-reject budget of %s is used up; the fence was lifted", e.Step, e.Budget)
 }
+
+// Unwrap gives the cause.
+func (e *BudgetError) Unwrap() error { return e.Cause }

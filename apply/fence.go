@@ -115,6 +115,9 @@ func (f *fenceRunner) holds(ctx context.Context) (bool, error) {
 }
 
 func (f *fenceRunner) run(ctx context.Context) error {
+	if err := f.r.beforeFence(ctx, f.base); err != nil {
+		return err
+	}
 	if err := f.refreshPrior(ctx); err != nil {
 		return err
 	}
@@ -132,6 +135,11 @@ func (f *fenceRunner) run(ctx context.Context) error {
 	}
 	if err := f.amend(func(p *fenceProof) { p.Proven, p.Probes = round.last, round.list() }); err != nil {
 		return err
+	}
+	if f.r.cutsOver() {
+		if err := f.r.startWatch(f.a.Table); err != nil {
+			return err
+		}
 	}
 	f.r.Sink.Emit(event.FenceProven{Step: f.id, Cluster: f.a.Table.Cluster, Table: f.a.Table.Table, Up: true,
 		Partitions: len(round.proven), Spread: round.last.Sub(round.first), Took: f.r.Now().Sub(sent)})
@@ -161,6 +169,9 @@ func (f *fenceRunner) inBudget(ctx context.Context, round *fenceRound) error {
 	if round.first.IsZero() {
 		return nil
 	}
+	if err := f.freezeEarly(ctx, round); err != nil {
+		return err
+	}
 	p, known, err := f.r.fenceProof(f.id)
 	if err != nil {
 		return err
@@ -175,6 +186,24 @@ func (f *fenceRunner) inBudget(ctx context.Context, round *fenceRound) error {
 		return errOverBudget
 	}
 	return err
+}
+
+// freezeEarly freezes the decrees of partitions that have rejected writes for long enough while others
+// do not yet. A look that fails is made up for by the step that waits for all of them.
+func (f *fenceRunner) freezeEarly(ctx context.Context, round *fenceRound) error {
+	if !f.r.cutsOver() {
+		return nil
+	}
+	z := f.r.freezerOf(f.base, f.a.Table)
+	z.add(round.list())
+	if !z.due(f.r.Now()) {
+		return nil
+	}
+	if _, err := z.freeze(ctx); err != nil {
+		_, err = tolerate(ctx, err)
+		return err
+	}
+	return nil
 }
 
 // proveAll probes until every partition gave the wanted verdict once. each, when there is one, is

@@ -23,6 +23,8 @@ type Config struct {
 	Resume string
 	// Now is the clock. Durations are measured with it too.
 	Now func() time.Time
+	// Watchdog lifts the fence of a cut-over should this process die; nil for none.
+	Watchdog Watchdog
 }
 
 // Run carries out one plan, or undoes it. It serves one call of Apply or Rollback.
@@ -33,6 +35,8 @@ type Run struct {
 	watch *fenceWatch
 	// sync is the config sync interval of each cluster that was asked.
 	sync map[string]time.Duration
+	// freezer holds the decrees frozen in the window of a cut-over; nil outside.
+	freezer *freezer
 }
 
 // New prepares a run. The store must hold the document of the plan's migration.
@@ -66,6 +70,7 @@ type standing interface {
 // Apply runs every step that is not done. Errors: *StepError, *GateError, *InterruptedError,
 // *DifferencesError, *BudgetError, *state.WriteError.
 func (r *Run) Apply(ctx context.Context) (err error) {
+	defer r.disarm()
 	defer r.stopWatch()
 	doc := r.Store.Document()
 	if doc == nil || len(r.Plan.Steps) == 0 {
@@ -181,7 +186,7 @@ func (r *Run) work(ctx context.Context, step string, work runner) (proof string,
 func (r *Run) stillHolds(ctx context.Context, work runner) (bool, error) {
 	s, ok := work.(standing)
 	_, own := work.(*ownRunner)
-	if !ok || !own && r.lifts() && r.moveDone() {
+	if !ok || !own && (r.cutsOver() && r.handedOver() || !r.cutsOver() && r.lifts() && r.moveDone()) {
 		return true, nil
 	}
 	return s.holds(ctx)
@@ -194,6 +199,13 @@ func (r *Run) skip(i int, step plan.Step, reason string) {
 // afterStep starts and stops what accompanies the following steps: the fence is watched from when
 // the source is quiet until its rows are proven.
 func (r *Run) afterStep(step plan.Step) error {
+	if r.cutsOver() {
+		if r.handedOver() {
+			r.stopWatch()
+			r.disarm()
+		}
+		return nil
+	}
 	switch a := step.Action.(type) {
 	case plan.Quiesce:
 		if !r.moveDone() || !r.lifts() {

@@ -28,7 +28,18 @@ func (r *Run) runnerOf(step plan.Step) (runner, error) {
 	case plan.Fence:
 		return &fenceRunner{base, a}, nil
 	case plan.Quiesce:
+		if r.cutsOver() {
+			return &freezeRunner{base, a}, nil
+		}
 		return &quiesceRunner{base: base, a: a}, nil
+	case plan.Drain:
+		return &drainRunner{base: base, a: a}, nil
+	case plan.RecheckKeys:
+		return &recheckRunner{base: base, a: a}, nil
+	case plan.SwitchRoute:
+		return &switchRunner{base, a}, nil
+	case plan.Evict:
+		return &evictRunner{base: base, a: a}, nil
 	case plan.Copy:
 		return &copyRunner{base, a}, nil
 	case plan.Verify:

@@ -128,6 +128,15 @@ func (w *fenceWatch) judge(p Probe) (leak string) {
 	return leak
 }
 
+// leaked gives the partitions that may have leaked since the last call, or since the last settle.
+func (w *fenceWatch) leaked() []int32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := sortedKeys(w.leaks)
+	clear(w.leaks)
+	return out
+}
+
 // settle waits until every partition has rejected a write that was sent after this call, and says
 // which of them may have leaked since the last call.
 func (w *fenceWatch) settle(ctx context.Context) (leaked []int32, err error) {

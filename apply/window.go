@@ -95,8 +95,13 @@ func (r *Run) gateAhead() bool {
 // writeReject is the declared budget of the whole window, 0 for none.
 func (r *Run) writeReject() time.Duration {
 	for _, s := range r.Plan.Steps {
-		if c, ok := s.Action.(plan.Copy); ok {
-			return c.Limits.WriteReject
+		switch a := s.Action.(type) {
+		case plan.Fence:
+			if a.Budget > 0 {
+				return a.Budget
+			}
+		case plan.Copy:
+			return a.Limits.WriteReject
 		}
 	}
 	return 0
@@ -108,7 +113,7 @@ func (r *Run) writeReject() time.Duration {
 func (r *Run) windowLeft(ctx context.Context) (left time.Duration, ok bool, err error) {
 	step, f, _ := r.fenceStep()
 	budget := r.writeReject()
-	if !r.fenceUp() || budget == 0 || r.moveDone() && !r.lifts() {
+	if !r.fenceUp() || budget == 0 || r.windowOver() {
 		return 0, false, nil
 	}
 	p, known, err := r.fenceProof(step.ID)
@@ -141,7 +146,7 @@ func (r *Run) inWindow(ctx context.Context, step plan.Step, work runner) (proof 
 // after that, are not bounded.
 func (r *Run) withBudget(ctx context.Context, step plan.Step) (context.Context, context.CancelFunc, error) {
 	switch step.Action.(type) {
-	case plan.LiftFence, plan.Disown, plan.Approve:
+	case plan.LiftFence, plan.Disown, plan.Approve, plan.Evict:
 		return ctx, func() {}, nil
 	}
 	left, ok, err := r.windowLeft(ctx)
@@ -192,10 +197,17 @@ func (r *Run) closeWindow(ctx context.Context, at string) error {
 	budget := r.writeReject()
 	r.Sink.Emit(event.Warning{Step: at, Code: CodeBudget,
 		Text: fmt.Sprintf("the write-reject budget of %s is used up; lifting the fence of %s", budget, f.Table)})
+	switched, err := r.settleRoute(context.WithoutCancel(ctx))
+	if err != nil {
+		return r.notLifted(step, err)
+	}
+	if switched {
+		return nil // the target took over in time: the fence stays, and the run goes on
+	}
 	if err := r.undoFence(ctx, step.ID, f.Table); err != nil {
 		return r.notLifted(step, err)
 	}
-	if r.moveDone() && r.lifts() && !r.gateAhead() {
+	if !r.cutsOver() && r.moveDone() && r.lifts() && !r.gateAhead() {
 		return (&fenceRunner{base{r: r, id: step.ID}, f}).amend(func(p *fenceProof) { p.Lifted = r.Now() })
 	}
 	if err := r.forgetMove(); err != nil {
@@ -218,6 +230,7 @@ func (r *Run) notLifted(step plan.Step, err error) error {
 // outlives the decision would let the next run skip rows that may have changed. The document
 // changes in one piece, so that no crash leaves one step forgotten and another not.
 func (r *Run) forgetMove() error {
+	r.freezer = nil
 	for _, s := range r.Plan.Steps {
 		if _, ok := s.Action.(plan.Copy); ok {
 			if err := r.Store.Journal(s.ID).Discard(); err != nil {
@@ -244,6 +257,8 @@ func (r *Run) moveAnew(d *state.Document) {
 		case plan.Fence:
 			fenced = true
 			*rec = state.Step{ID: rec.ID, Status: state.Pending, Attempts: rec.Attempts}
+		case plan.Drain, plan.RecheckKeys, plan.SwitchRoute:
+			*rec = state.Step{ID: rec.ID, Status: state.Pending}
 		case plan.Copy, plan.Verify, plan.Quiesce, plan.SetEnvs:
 			if fenced && rec.Attempts > 0 {
 				rec.Status, rec.Proof, rec.Cursor = state.Pending, nil, nil

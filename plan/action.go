@@ -80,6 +80,8 @@ type Fence struct {
 	Mode  string   `json:"mode"` // value of replica.deny_client_request
 	// Budget bounds the window in which writes are rejected, lifting included; 0: Copy's limits say it.
 	Budget time.Duration `json:"budget_ns,omitempty"`
+	// Predicted is how long the window of a cut-over is expected to be, for people.
+	Predicted time.Duration `json:"predicted_ns,omitempty"`
 }
 
 // LiftFence gives replica.deny_client_request its prior value back and proves by an accepted

@@ -95,6 +95,8 @@ type Document struct {
 	UpdatedAt time.Time `json:"updated_at"`
 	// Outcome is OutcomeOpen, OutcomeDone or OutcomeRolledBack.
 	Outcome string `json:"outcome,omitempty"`
+	// Certificate is the evidence of a cut-over, nil without one.
+	Certificate *Blob `json:"certificate,omitempty"`
 	// Checksum is that of the stored document, "sha256:" and 64 hexadecimal digits.
 	Checksum string `json:"checksum"`
 }

@@ -23,6 +23,8 @@ type documentV1 struct {
 	Approved            []string  `json:"approved,omitempty"`
 	Owner               *blobV1   `json:"owner,omitempty"`
 	Steps               []stepV1  `json:"steps"`
+	// Certificate was added within format 1: who does not know it loses nothing that a run needs.
+	Certificate *blobV1 `json:"certificate,omitempty"`
 	// Plan comes last: it is long, and a person who opens the file looks for the rest.
 	Plan *blobV1 `json:"plan,omitempty"`
 }
@@ -57,6 +59,7 @@ func readV1(raw json.RawMessage) (*Document, error) {
 		ConfigFingerprint: v.ConfigFingerprint, IdentityFingerprint: v.IdentityFingerprint,
 		PlanFingerprint: v.PlanFingerprint, Plan: v.Plan.blob(), Steps: make([]Step, 0, len(v.Steps)),
 		Owner: v.Owner.blob(), Approved: v.Approved, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt, Outcome: v.Outcome,
+		Certificate: v.Certificate.blob(),
 	}
 	for _, s := range v.Steps {
 		d.Steps = append(d.Steps, Step{
@@ -73,7 +76,7 @@ func writeV1(d *Document) (json.RawMessage, error) {
 		ConfigFingerprint: d.ConfigFingerprint, IdentityFingerprint: d.IdentityFingerprint,
 		PlanFingerprint: d.PlanFingerprint, CreatedAt: d.CreatedAt.UTC(), UpdatedAt: d.UpdatedAt.UTC(),
 		Outcome: d.Outcome, Approved: d.Approved, Owner: newBlobV1(d.Owner), Steps: make([]stepV1, 0, len(d.Steps)),
-		Plan: newBlobV1(d.Plan),
+		Plan: newBlobV1(d.Plan), Certificate: newBlobV1(d.Certificate),
 	}
 	for _, s := range d.Steps {
 		v.Steps = append(v.Steps, stepV1{

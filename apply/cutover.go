@@ -1,0 +1,203 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/state"
+)
+
+// A cut-over is a window that ends with the target taking over: the fence goes up, what was accepted
+// before it arrives on the target, the route is switched. Until the route is switched nothing has
+// happened that lifting the fence would not undo, so whatever goes wrong inside the window lifts it:
+// clients must not wait for a person. After the switch the fence stays, because a write that the
+// source accepted then could overwrite a newer one on the target.
+
+// cutsOver says whether the plan ends in a cut-over.
+func (r *Run) cutsOver() bool {
+	_, ok := firstStep[plan.Drain](r.Plan)
+	return ok
+}
+
+// firstStep gives the plan's first step with that action.
+func firstStep[A plan.Action](p *plan.Plan) (plan.Step, bool) {
+	for _, s := range p.Steps {
+		if _, ok := s.Action.(A); ok {
+			return s, true
+		}
+	}
+	return plan.Step{}, false
+}
+
+// handedOver says whether the window is over because the target took over: the route leads there, or,
+// where the plan switches none, everything that was accepted is proven to be there.
+func (r *Run) handedOver() bool {
+	last, ok := firstStep[plan.SwitchRoute](r.Plan)
+	if !ok {
+		if last, ok = firstStep[plan.RecheckKeys](r.Plan); !ok {
+			last, ok = firstStep[plan.Drain](r.Plan)
+		}
+	}
+	return ok && r.record(last.ID).Status == state.Done
+}
+
+// windowOver says whether nothing bounds the fence any more.
+func (r *Run) windowOver() bool {
+	if r.cutsOver() {
+		return r.handedOver()
+	}
+	return r.moveDone() && !r.lifts()
+}
+
+// inCutover says whether clients are being rejected on the way to a cut-over.
+func (r *Run) inCutover() bool { return r.cutsOver() && r.fenceUp() && !r.handedOver() }
+
+// abortWindow lifts the fence because the run ends inside the window of a cut-over, and says so with
+// the error to return. An error of writing the state does not keep it from lifting: the clusters come
+// first, and the next run finds out from them.
+func (r *Run) abortWindow(ctx context.Context, at plan.Step, cause error) error {
+	step, f, _ := r.fenceStep()
+	interrupted := ctx.Err() != nil
+	ctx = context.WithoutCancel(ctx)
+	why := "this run cannot go on"
+	if interrupted {
+		why = "interrupted"
+	}
+	r.Sink.Emit(event.Warning{Step: at.ID, Code: CodeBudget,
+		Text: fmt.Sprintf("%s inside the reject window; lifting the fence of %s", why, f.Table)})
+	switched, err := r.settleRoute(ctx)
+	switch {
+	case err != nil:
+		return r.notLifted(step, fmt.Errorf("%w (first: %w)", err, cause))
+	case switched:
+		// The route leads to the target: lifting now would let both sides take writes.
+		r.Sink.Emit(event.Warning{Step: at.ID, Code: CodeRoute,
+			Text: "the route leads to the target already, so the fence stays", Hint: "`" + r.Resume + "` goes on"})
+		return cause
+	}
+	if err := r.undoFence(ctx, step.ID, f.Table); err != nil {
+		return r.notLifted(step, err)
+	}
+	if err := r.forgetMove(); err != nil && !isWriteError(cause) {
+		return err
+	}
+	r.disarm()
+	if isDifferences(cause) || isWriteError(cause) {
+		return cause
+	}
+	return &BudgetError{Step: at.ID, Budget: r.writeReject(), Interrupted: interrupted, Cause: cause}
+}
+
+// settleRoute finds out for good whether a switch that was begun happened. A request that was sent and
+// whose answer was lost may take effect later; writing the same record again raises its version, after
+// which that request must fail.
+func (r *Run) settleRoute(ctx context.Context) (switched bool, err error) {
+	step, ok := firstStep[plan.SwitchRoute](r.Plan)
+	if !ok || r.record(step.ID).Attempts == 0 || r.record(step.ID).Status == state.Pending {
+		return false, nil
+	}
+	a := step.Action.(plan.SwitchRoute)
+	b := base{r: r, id: step.ID}
+	ctx, cancel := context.WithTimeout(ctx, r.Waits.Undo)
+	defer cancel()
+	err = b.await(ctx, r.Waits.Undo, CodeRoute, "look at "+a.Route.Path()+" in ZooKeeper: while it leads to "+a.From.ClusterName+
+		" the fence has to come down, "+r.repairByHand(r.mustFence()), func(ctx context.Context) (bool, string, error) {
+		rec, err := b.readRoute(ctx, a.Route)
+		if err != nil {
+			return false, err.Error(), b.final(err)
+		}
+		if leadsTo(rec, a.To) {
+			switched = true
+			return true, "", nil
+		}
+		if rec.ClusterName != a.From.ClusterName {
+			return true, "", nil // somebody else's change has raised the version
+		}
+		if _, err = b.swapRoute(ctx, a.Route, rec, routeEndOf(rec)); err == nil {
+			return true, "", nil
+		}
+		return false, "write the record as it is again: " + err.Error(), b.final(err)
+	})
+	return switched, err
+}
+
+// final keeps only errors that no repetition changes; a lost race and an unknown outcome are looked
+// at again.
+func (base) final(err error) error {
+	if errors.Is(err, ErrRefused) || errors.Is(err, ErrNoRoute) {
+		return err
+	}
+	return nil
+}
+
+func (r *Run) mustFence() plan.Step {
+	step, _, _ := r.fenceStep()
+	return step
+}
+
+// beforeFence is what has to be true in the moment before clients are rejected.
+func (r *Run) beforeFence(ctx context.Context, b base) error {
+	if !r.cutsOver() {
+		return nil
+	}
+	if step, ok := firstStep[plan.AwaitLag](r.Plan); ok {
+		work, err := r.runnerOf(step)
+		if err != nil {
+			return err
+		}
+		if _, _, err := r.work(ctx, b.id, work); err != nil {
+			return err
+		}
+	}
+	if step, ok := firstStep[plan.SwitchRoute](r.Plan); ok {
+		if err := b.routeReady(ctx, step.Action.(plan.SwitchRoute)); err != nil {
+			return err
+		}
+	}
+	if r.Watchdog == nil {
+		return nil
+	}
+	if err := r.Watchdog.Arm(ctx); err != nil {
+		return &StepError{Step: b.id, Code: CodeWatchdog, Text: "the watchdog, which lifts the fence should this process die, did not start", Err: err,
+			Hint: "nothing was changed; mend what it says and run the same command again"}
+	}
+	return nil
+}
+
+// disarm tells the watchdog that nothing is left to lift.
+func (r *Run) disarm() {
+	if r.Watchdog != nil {
+		r.Watchdog.Disarm()
+	}
+}
+
+// LiftAbandoned is what the watchdog does when the process that raised the fence is gone: it lifts a
+// fence whose window is open, after it made sure that the route was not switched. It changes nothing
+// else. lifted is false when there was nothing to lift. Errors: *StepError, *state.WriteError.
+func (r *Run) LiftAbandoned(ctx context.Context) (lifted bool, err error) {
+	doc := r.Store.Document()
+	if doc == nil || doc.Outcome != state.OutcomeOpen || !r.fenceUp() || r.windowOver() {
+		return false, nil
+	}
+	step, f, _ := r.fenceStep()
+	switched, err := r.settleRoute(ctx)
+	if err != nil || switched {
+		return false, err
+	}
+	if err := r.undoFence(ctx, step.ID, f.Table); err != nil {
+		return false, r.notLifted(step, err)
+	}
+	return true, r.forgetMove()
+}
+
+// since is the time from one moment to another, 0 when either is unknown.
+func since(from, to time.Time) time.Duration {
+	if from.IsZero() || to.IsZero() {
+		return 0
+	}
+	return max(to.Sub(from), 0)
+}

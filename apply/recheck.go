@@ -1,0 +1,71 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/plan"
+)
+
+// recheckRunner reads the keys again that the live comparison left open, or compares everything.
+type recheckRunner struct {
+	base
+	a       plan.RecheckKeys
+	outcome *LiveOutcome
+}
+
+func (k *recheckRunner) done(context.Context) (bool, string, error) {
+	if k.outcome == nil {
+		return false, "nothing was read again yet", nil
+	}
+	return true, k.text(), nil
+}
+
+func (k *recheckRunner) text() string {
+	switch {
+	case k.a.Full || k.outcome.SourceRows > 0:
+		return fmt.Sprintf("%d rows on the source, %d on the target, 0 differences", k.outcome.SourceRows, k.outcome.TargetRows)
+	case k.outcome.OpenCount == 0:
+		return "no key was unequal at the live comparison"
+	}
+	return fmt.Sprintf("%d keys that were unequal at the live comparison are equal", k.outcome.OpenCount)
+}
+
+// holds: the rows of a source whose fence may have been down are read again.
+func (k *recheckRunner) holds(context.Context) (bool, error) { return false, nil }
+
+func (k *recheckRunner) run(ctx context.Context) error {
+	live, err := k.r.liveOutcome()
+	if err != nil {
+		return err
+	}
+	var out LiveOutcome
+	switch {
+	case k.a.Full || live.TooMany:
+		out, err = k.r.World.Live.CompareLive(ctx, LiveJob{Source: k.a.Source, Target: k.a.Target, Limits: k.a.Limits,
+			Still: true, Report: func(p event.MoveProgress) { p.Step = k.id; k.r.Sink.Emit(p) }})
+	case live.OpenCount > 0:
+		out, err = k.r.World.Live.Recheck(ctx, k.a.Source, k.a.Target, live.Open)
+		out.OpenCount = live.OpenCount
+	}
+	if err != nil {
+		return &StepError{Step: k.id, Code: CodeVerify, Text: "the comparison behind the fence could not be finished", Err: err,
+			Hint: "run the same command again when the cause is mended"}
+	}
+	if k.a.Full || live.TooMany {
+		out.Step = k.id
+		k.r.Sink.Emit(out.Verified)
+	}
+	if out.Differences > 0 {
+		return &DifferencesError{Step: k.id, Count: out.Differences}
+	}
+	k.outcome = &out
+	return k.r.certify(func(c *Certificate) {
+		c.Rechecked, c.RecheckedKeys = k.r.Now(), out.OpenCount
+		c.Compared = countsOf(live)
+		if k.a.Full || live.TooMany {
+			c.Compared = countsOf(out)
+		}
+	})
+}
