@@ -14,6 +14,7 @@ type single struct {
 	op     string
 	rpc    string
 	raw    []byte
+	req    idl.Message // nil for one that holds nothing but the key
 	resp   idl.Message
 	status func() idl.Status
 	write  bool
@@ -93,7 +94,11 @@ func (t *Table) try(ctx context.Context, s single, partition int32, hash uint64)
 	}
 	h := t.header(partition, hash)
 	h.TimeoutMs = uint32(t.c.cfg.RPCTimeout / time.Millisecond)
-	if err := r.conn.Call(ctx, h, s.rpc, &idl.BlobRequest{Key: s.raw}, s.resp); err != nil {
+	req := s.req
+	if req == nil {
+		req = &idl.BlobRequest{Key: s.raw}
+	}
+	if err := r.conn.Call(ctx, h, s.rpc, req, s.resp); err != nil {
 		return err
 	}
 	if st := s.status(); st != idl.StatusOK && (st != idl.StatusNotFound || !s.absent) {
