@@ -125,6 +125,29 @@ func (r *Run) settleRoute(ctx context.Context) (switched bool, err error) {
 	return switched, err
 }
 
+// unswitch takes note that a switch that was begun did not happen, so that it can be rolled back: a
+// run may have died between its intent and the request, or between the request and the answer.
+func (r *Run) unswitch(ctx context.Context) error {
+	step, ok := firstStep[plan.SwitchRoute](r.Plan)
+	if !ok || r.record(step.ID).Attempts == 0 || r.record(step.ID).Status == state.Done {
+		return nil
+	}
+	switched, err := r.settleRoute(ctx)
+	if err != nil {
+		return &StepError{Step: step.ID, Code: CodeRoute, Text: "it cannot be told whether the route was switched", Err: err,
+			Hint: "nothing was undone; run the same command again when ZooKeeper answers"}
+	}
+	if switched {
+		return nil
+	}
+	return r.Store.Update(func(d *state.Document) error {
+		if rec := d.Step(step.ID); rec != nil {
+			*rec = state.Step{ID: rec.ID, Status: state.Pending}
+		}
+		return nil
+	})
+}
+
 // final keeps only errors that no repetition changes; a lost race and an unknown outcome are looked
 // at again.
 func (base) final(err error) error {

@@ -24,6 +24,9 @@ func (r *Run) Rollback(ctx context.Context) error {
 		return &StepError{Code: CodeFinished, Text: "the migration is " + doc.Outcome + ": there is nothing to undo",
 			Hint: "a finished copy leaves the source as it was; drop the target by hand if it is not wanted"}
 	}
+	if err := r.unswitch(ctx); err != nil {
+		return err
+	}
 	if id := r.pastReturn(); id != "" {
 		return &StepError{Step: id, Code: CodeFinished, Text: "this step was begun, and nothing before it is undone any more",
 			Hint: "`" + r.Resume + "` finishes the migration"}

@@ -89,6 +89,12 @@ func (r *Run) Apply(ctx context.Context) (err error) {
 		last, _, _ = r.fenceStep()
 		return r.fail(ctx, last, err)
 	}
+	if r.inCutover() && r.Watchdog != nil {
+		last = r.mustFence()
+		if err := r.Watchdog.Arm(ctx); err != nil {
+			return r.fail(ctx, last, err)
+		}
+	}
 	for i, step := range r.Plan.Steps {
 		last = step
 		if err := r.step(ctx, i, step); err != nil {

@@ -85,7 +85,7 @@ func (e Env) apply(ctx context.Context, o applyOptions) error {
 	if err := checkGates(s, o.approve); err != nil {
 		return err
 	}
-	store, err := s.openState("apply", o.adopt)
+	store, err := s.waitForWatchdog(ctx, func() (*state.Store, error) { return s.openState("apply", o.adopt) })
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (s *session) run(ctx context.Context, store *state.Store, p *plan.Plan, jso
 	sink, done := s.env.sink(json)
 	defer done()
 	r := apply.New(apply.Config{Plan: p, Store: store, World: s.world(), Sink: sink, Waits: s.env.Waits,
-		Owner: owner(), Resume: s.resumeCommand(), Now: s.env.Now})
+		Owner: owner(), Resume: s.resumeCommand(), Now: s.env.Now, Watchdog: s.watchdog(p)})
 	return r.Apply(ctx)
 }
 

@@ -42,7 +42,7 @@ func (e Env) rollback(ctx context.Context, o rollbackOptions) error {
 	if err != nil {
 		return err
 	}
-	store, err := s.openState("rollback", false)
+	store, err := s.waitForWatchdog(ctx, func() (*state.Store, error) { return s.openState("rollback", false) })
 	if err != nil {
 		return err
 	}

@@ -160,15 +160,6 @@ func (s *session) close() {
 	}
 }
 
-// world gives apply its view of the clusters.
-func (s *session) world() apply.World {
-	return apply.World{
-		Tables: actuate.NewTables(s.actuators),
-		Fences: actuate.NewFences(s.actuators),
-		Engine: actuate.NewEngine(s.actuators, s.env.Now),
-	}
-}
-
 // observeLimit bounds one look at both clusters.
 const observeLimit = 2 * time.Minute
 

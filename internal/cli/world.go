@@ -1,0 +1,26 @@
+package cli
+
+import (
+	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/actuate"
+	"github.com/pegmigrate/pegmigrate/plan"
+)
+
+// world gives apply its view of the clusters.
+func (s *session) world() apply.World {
+	return apply.World{
+		Tables: actuate.NewTables(s.actuators),
+		Fences: actuate.NewFences(s.actuators),
+		Engine: actuate.NewEngine(s.actuators, s.env.Now),
+		Routes: s.env.routes(s.actuators),
+	}
+}
+
+// routes gives access to route records and proxies.
+func (e Env) routes(*actuate.Clusters) apply.Routes { return nil }
+
+// watchdog gives a run the process that lifts the fence of a cut-over when the run dies.
+func (s *session) watchdog(p *plan.Plan) apply.Watchdog {
+	return &watchdog{env: s.env, dir: s.dir, migration: s.migration.Name, source: p.Source.Cluster,
+		metas: s.migration.Source.Cluster.MetaServers}
+}
