@@ -183,6 +183,12 @@ func (r *Run) createdTarget() int32 {
 // whether a creation may be under way.
 func CreatedID(doc *state.Document, p *plan.Plan) (id int32, creating bool) {
 	for _, s := range p.Steps {
+		if _, ok := s.Action.(plan.AddDuplication); ok {
+			// The servers create the follower, by themselves and some time later.
+			record := doc.Step(s.ID)
+			creating = record != nil && record.Attempts > 0 && record.Status != state.Undone
+			continue
+		}
 		if _, ok := s.Action.(plan.CreateTable); !ok {
 			continue
 		}
@@ -193,5 +199,5 @@ func CreatedID(doc *state.Document, p *plan.Plan) (id int32, creating bool) {
 		v, _, err := unblob[created](record.Proof, kindCreate)
 		return v.ID, err != nil || v.ID == 0 && v.Sent
 	}
-	return 0, false
+	return 0, creating
 }

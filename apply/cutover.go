@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
@@ -215,6 +216,21 @@ func (r *Run) LiftAbandoned(ctx context.Context) (lifted bool, err error) {
 		return false, r.notLifted(step, err)
 	}
 	return true, r.forgetMove()
+}
+
+// closingCutover says where clients are now, and what is left to do for the operator.
+func (r *Run) closingCutover() string {
+	source, target := r.Plan.Source.TableRef, r.Plan.Target.TableRef
+	proof := "every write that " + source.String() + " accepted is on " + target.String()
+	if _, ok := firstStep[plan.SwitchRoute](r.Plan); ok {
+		return proof + ", and clients are led there"
+	}
+	metas := strings.Join(r.Plan.Target.MetaServers, ",")
+	if r.lifts() {
+		return proof + "; the source takes writes again, which are not shipped any more: give the clients the meta servers " + metas
+	}
+	return fmt.Sprintf("%s; %s rejects writes until you drop it: give the clients the meta servers %s (cluster %q)",
+		proof, source, metas, r.Plan.Target.ClusterName)
 }
 
 // since is the time from one moment to another, 0 when either is unknown.

@@ -122,6 +122,9 @@ func (r *Run) approveCommand(gate string) string {
 
 func (r *Run) closing() string {
 	source, target := r.Plan.Source.TableRef, r.Plan.Target.TableRef
+	if r.cutsOver() {
+		return r.closingCutover()
+	}
 	for _, s := range r.Plan.Steps {
 		v, ok := s.Action.(plan.Verify)
 		if !ok {

@@ -20,7 +20,9 @@ type ownPriors struct {
 	TargetHighestID int32                   `json:"target_highest_id"`
 	SourceEnvs      map[string]marker.Prior `json:"source_envs,omitempty"`
 	TargetEnvs      map[string]marker.Prior `json:"target_envs,omitempty"`
-	Since           time.Time               `json:"since"`
+	// SourceLevel is the meta function level of the source's cluster, "" when the plan leaves it alone.
+	SourceLevel string    `json:"source_level,omitempty"`
+	Since       time.Time `json:"since"`
 }
 
 // maxPrior bounds the text that the marker is put around. All of a table's settings share one
@@ -52,6 +54,9 @@ func (o *ownRunner) prior(ctx context.Context) (*state.Blob, error) {
 		SourceEnvs: map[string]marker.Prior{plan.EnvDeny: marker.PriorOf(src.Envs, plan.EnvDeny)},
 		Since:      o.r.Now().UTC().Truncate(time.Second),
 	}
+	if err := o.priorsOfDuplication(ctx, src, &p); err != nil {
+		return nil, err
+	}
 	dst, err := o.table(ctx, o.a.Target)
 	switch {
 	case errors.Is(err, ErrNoTable):
@@ -79,6 +84,25 @@ func (o *ownRunner) prior(ctx context.Context) (*state.Blob, error) {
 		return nil, err
 	}
 	return blob(kindPriors, p)
+}
+
+// priorsOfDuplication adds what a duplication and its cut-over will change on the source.
+func (o *ownRunner) priorsOfDuplication(ctx context.Context, src TableState, p *ownPriors) error {
+	if step, ok := firstStep[plan.ParkEnvs](o.r.Plan); ok {
+		for _, key := range step.Action.(plan.ParkEnvs).Keys {
+			p.SourceEnvs[key] = marker.PriorOf(src.Envs, key)
+		}
+	}
+	step, ok := firstStep[plan.HoldBalancer](o.r.Plan)
+	if !ok {
+		return nil
+	}
+	return o.insist(ctx, "read the meta function level", func(ctx context.Context) (err error) {
+		ctx, cancel := o.call(ctx)
+		defer cancel()
+		p.SourceLevel, err = o.r.World.Levels.MetaLevel(ctx, step.Action.(plan.HoldBalancer).Cluster)
+		return err
+	})
 }
 
 // targetKeys lists the envs of the target that the plan will set.
@@ -192,7 +216,7 @@ func (b base) mark(ctx context.Context, t plan.TableRef, role string, peer plan.
 		Lineage: b.r.Store.Document().Lineage, Migration: b.r.Plan.Migration, Owner: b.r.Owner, Since: p.Since,
 		Role: role, Peer: peer.String(), Prior: prior,
 		TargetExisted: p.TargetExisted, TargetHighestID: p.TargetHighestID, TargetID: b.r.createdTarget(),
-		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs,
+		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs, SourceLevel: p.SourceLevel,
 	})
 	if err != nil {
 		return err
@@ -219,7 +243,7 @@ func (r *Run) priors() (ownPriors, error) {
 func PriorsBlob(m *marker.Marker) (*state.Blob, error) {
 	return blob(kindPriors, ownPriors{
 		SourceInfo: m.Prior, TargetExisted: m.TargetExisted, TargetHighestID: m.TargetHighestID,
-		SourceEnvs: m.SourceEnvs, TargetEnvs: m.TargetEnvs, Since: m.Since,
+		SourceEnvs: m.SourceEnvs, TargetEnvs: m.TargetEnvs, Since: m.Since, SourceLevel: m.SourceLevel,
 		TargetInfo: m.TargetEnvs[marker.Env],
 	})
 }

@@ -116,7 +116,7 @@ func (s *session) warnOfFence(doc *state.Document) {
 		switch step.Action.(type) {
 		case plan.Fence:
 			up = record.Attempts > 0 && record.Status != state.Undone
-		case plan.LiftFence:
+		case plan.LiftFence, plan.SwitchRoute:
 			up = up && record.Status != state.Done
 		}
 	}

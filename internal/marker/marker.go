@@ -41,6 +41,9 @@ type Marker struct {
 	// SourceEnvs and TargetEnvs are the prior values of the envs that the migration changes.
 	SourceEnvs map[string]Prior `json:"source_envs,omitempty"`
 	TargetEnvs map[string]Prior `json:"target_envs,omitempty"`
+	// SourceLevel is the meta function level of the source's cluster before the migration held it,
+	// "" when it is not held.
+	SourceLevel string `json:"source_level,omitempty"`
 }
 
 // Format writes the env's value.
