@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/apply"
@@ -17,7 +18,8 @@ func (f fakeTables) Table(ctx context.Context, ref plan.TableRef) (s apply.Table
 	err = f.w.around(ctx, call{name: "Table", table: ref}, func() error {
 		t, err := f.w.find(ref)
 		if err == nil {
-			s = apply.TableState{ID: t.id, Status: "AVAILABLE", Partitions: t.partitions, Replicas: t.replicas, Envs: maps.Clone(t.envs)}
+			s = apply.TableState{ID: t.id, Status: "AVAILABLE", Partitions: t.partitions, Replicas: t.replicas, Envs: maps.Clone(t.envs),
+				CreatedAt: t.created.Truncate(time.Second)}
 		}
 		return err
 	})
@@ -55,6 +57,7 @@ func (f fakeTables) DropTable(ctx context.Context, ref plan.TableRef, _ time.Dur
 			return fmt.Errorf("ERR_APP_NOT_EXIST: %w", apply.ErrRefused)
 		}
 		c := f.w.clusters[ref.Cluster]
+		t.gone = true
 		delete(c.tables, ref.Table)
 		c.dropped = append(c.dropped, t.id)
 		did = true
@@ -68,6 +71,11 @@ func (f fakeTables) DropTable(ctx context.Context, ref plan.TableRef, _ time.Dur
 
 func (f fakeTables) SetEnvs(ctx context.Context, ref plan.TableRef, envs map[string]string) error {
 	keys := slices.Sorted(maps.Keys(envs))
+	for _, k := range keys {
+		if strings.HasPrefix(k, "duplication.") { // taken only by DEL
+			return fmt.Errorf("app_env %q is not supported: %w", k, apply.ErrRefused)
+		}
+	}
 	return f.w.around(ctx, call{name: "SetEnvs", table: ref, detail: fmt.Sprint(" ", keys), changes: true}, func() error {
 		t, err := f.w.find(ref)
 		if err != nil {
@@ -105,9 +113,14 @@ func (f fakeTables) Health(ctx context.Context, ref plan.TableRef) (h apply.Heal
 		if err != nil {
 			return err
 		}
-		h = apply.Health{Partitions: len(t.parts), Full: len(t.parts)}
-		if time.Now().Before(t.healthy) {
-			h.Full, h.NoPrimary = 0, len(t.parts)
+		h = apply.Health{Partitions: len(t.parts)}
+		for _, p := range t.parts {
+			switch {
+			case !t.open(p, f.w.now) || f.w.clusters[ref.Cluster].crashing():
+				h.NoPrimary++
+			case !f.w.now.Before(t.healthy):
+				h.Full++
+			}
 		}
 		return nil
 	})
@@ -124,13 +137,9 @@ func (f fakeFences) Probe(ctx context.Context, ref plan.TableRef, partitions []i
 		}
 		for _, i := range partitions {
 			p := t.parts[i]
-			probe := apply.Probe{Partition: i, Primary: fmt.Sprintf("node%d", p.primary), Ballot: p.ballot, At: time.Now(),
-				Verdict: apply.Accepted, Detail: "a delete was accepted"}
-			switch {
-			case p.silent:
-				probe.Verdict, probe.Detail = apply.Unclear, "no answer"
-			case p.denies():
-				probe.Verdict, probe.Detail = apply.Rejected, "ERR_INVALID_STATE"
+			probe := probeOf(t, i, p.denies())
+			if probe.Verdict == apply.Accepted { // the delete was a write
+				p.mutate(time.Now(), fakeMutation{Kind: emptyWrite})
 			}
 			out = append(out, probe)
 		}
@@ -146,8 +155,17 @@ func (f fakeFences) ProbeTTL(ctx context.Context, ref plan.TableRef) (stamped []
 			return err
 		}
 		for i, p := range t.parts {
+			if p.denies() {
+				return errDenied
+			}
+			if !t.open(p, f.w.now) {
+				return fmt.Errorf("partition %d has no primary", i)
+			}
 			if p.ttl() != "0" {
 				stamped = append(stamped, int32(i))
+			}
+			for range 2 { // the row, and its delete
+				p.mutate(time.Now(), fakeMutation{Kind: emptyWrite})
 			}
 		}
 		return nil
@@ -162,12 +180,11 @@ func (f fakeFences) Decrees(ctx context.Context, ref plan.TableRef) (out []apply
 			return err
 		}
 		for i, p := range t.parts {
-			committed := p.prepared
-			if time.Since(p.written) < commitTime || time.Now().Before(p.commits) {
-				committed--
+			if !t.open(p, f.w.now) {
+				return fmt.Errorf("partition %d has no primary", i)
 			}
 			out = append(out, apply.Decree{Partition: int32(i), Primary: fmt.Sprintf("node%d", p.primary), Ballot: p.ballot,
-				Prepared: p.prepared, Committed: committed})
+				Prepared: p.prepared, Committed: p.committed(time.Now())})
 		}
 		return nil
 	})
@@ -180,5 +197,29 @@ func (f fakeFences) SyncInterval(ctx context.Context, cluster string) (time.Dura
 }
 
 func (f fakeFences) ProbeRead(ctx context.Context, ref plan.TableRef, partitions []int32) (out []apply.Probe, err error) {
-	panic("not used by the plans of method copy")
+	err = f.w.around(ctx, call{name: "ProbeRead", table: ref}, func() error {
+		t, err := f.w.find(ref)
+		if err != nil {
+			return err
+		}
+		for _, i := range partitions {
+			out = append(out, probeOf(t, i, t.parts[i].deniesReads(time.Now())))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// probeOf is what a partition's primary answers.
+func probeOf(t *fakeTable, i int32, denied bool) apply.Probe {
+	p := t.parts[i]
+	probe := apply.Probe{Partition: i, Primary: fmt.Sprintf("node%d", p.primary), Ballot: p.ballot, At: time.Now(),
+		Verdict: apply.Accepted, Detail: "a delete was accepted"}
+	switch {
+	case p.silent || !t.open(p, time.Now()):
+		probe.Verdict, probe.Detail = apply.Unclear, "no answer"
+	case denied:
+		probe.Verdict, probe.Detail = apply.Rejected, "ERR_INVALID_STATE"
+	}
+	return probe
 }

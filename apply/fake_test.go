@@ -46,6 +46,7 @@ type fakeWorld struct {
 	denied []bool
 	// batchTime and verifyTime are what the engines take.
 	batchTime, verifyTime time.Duration
+	fakeLife
 }
 
 type fakeCluster struct {
@@ -53,6 +54,8 @@ type fakeCluster struct {
 	tables  map[string]*fakeTable
 	dropped []int32
 	late    []lateTable
+	level   string // meta function level
+	away    bool   // its metas cannot be reached by the other cluster
 }
 
 // lateTable appears by itself: a create request that was under way when its caller gave up.
@@ -71,9 +74,12 @@ type fakeTable struct {
 	partitions int32
 	replicas   int32
 	envs       map[string]string
+	created    time.Time
+	primaries  time.Time // when its partitions get primaries
 	healthy    time.Time
 	parts      []*fakePart
 	rows       map[string]fakeRow
+	fakeDuplicated
 }
 
 // fakePart is one partition's primary.
@@ -85,6 +91,9 @@ type fakePart struct {
 	written  time.Time // of the last write
 	silent   bool      // it does not answer probes
 	commits  time.Time // when what is prepared now will be committed
+	log      []fakeMutation
+	ships    map[int32]*fakeShip // by duplication
+	orphan   bool                // no primary can open it
 }
 
 // knownEnvs are envs that a primary goes by from a moment on.
@@ -94,15 +103,17 @@ type knownEnvs struct {
 }
 
 func newWorld() *fakeWorld {
-	return &fakeWorld{batchTime: 700 * time.Millisecond, verifyTime: 3100 * time.Millisecond,
+	return &fakeWorld{batchTime: 700 * time.Millisecond, verifyTime: 3100 * time.Millisecond, fakeLife: newLife(),
 		clusters: map[string]*fakeCluster{
-			"east": {nextID: 12, tables: map[string]*fakeTable{}},
-			"west": {nextID: 5, tables: map[string]*fakeTable{}},
+			"east": {nextID: 12, tables: map[string]*fakeTable{}, level: "lively"},
+			"west": {nextID: 5, tables: map[string]*fakeTable{}, level: "lively"},
 		}}
 }
 
 func (w *fakeWorld) world() apply.World {
-	return apply.World{Tables: fakeTables{w}, Fences: fakeFences{w}, Engine: fakeEngine{w}}
+	return apply.World{Tables: fakeTables{w}, Fences: fakeFences{w}, Engine: fakeEngine{w},
+		Duplications: fakeDuplications{w}, Levels: fakeLevels{w}, Routes: fakeRoutes{w},
+		Traffic: &fakeTraffic{w: w, before: map[plan.TableRef]fakeCounters{}}, Live: fakeLive{w}}
 }
 
 // around frames a call with the hook. do runs under the lock. A change is done even when its context
@@ -115,6 +126,7 @@ func (w *fakeWorld) around(ctx context.Context, c call, do func() error) error {
 		return err
 	}
 	w.mu.Lock()
+	w.advance()
 	err := do()
 	w.mu.Unlock()
 	c.after = true
@@ -137,18 +149,20 @@ func (w *fakeWorld) ask(ctx context.Context, c call) error {
 func (w *fakeWorld) make(ref plan.TableRef, partitions int32, envs map[string]string) *fakeTable {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.advance()
 	t := w.create(plan.CreateTable{Table: ref, Partitions: partitions, Replicas: 3, Envs: envs})
-	t.healthy = time.Now()
+	t.healthy, t.primaries = time.Now(), time.Now()
 	return t
 }
 
+// create makes a table as of w.now; the lock is held.
 func (w *fakeWorld) create(spec plan.CreateTable) *fakeTable {
 	c := w.clusters[spec.Table.Cluster]
 	t := &fakeTable{id: c.nextID, partitions: spec.Partitions, replicas: spec.Replicas, envs: map[string]string{},
-		healthy: time.Now().Add(createTime), rows: map[string]fakeRow{}}
+		created: w.now, primaries: w.now.Add(createTime), healthy: w.now.Add(createTime), rows: map[string]fakeRow{}}
 	maps.Copy(t.envs, spec.Envs)
 	for i := range spec.Partitions {
-		t.parts = append(t.parts, &fakePart{primary: int(i) % 3, ballot: 3, known: []knownEnvs{{envs: maps.Clone(t.envs)}}})
+		t.parts = append(t.parts, &fakePart{primary: int(i) % 3, ballot: 3, known: []knownEnvs{{envs: maps.Clone(t.envs)}}, ships: map[int32]*fakeShip{}})
 	}
 	c.nextID++
 	c.tables[spec.Table.Table] = t
@@ -176,6 +190,7 @@ func (w *fakeWorld) find(ref plan.TableRef) (*fakeTable, error) {
 func (w *fakeWorld) table(ref plan.TableRef) *fakeTable {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.advance()
 	t, _ := w.find(ref)
 	return t
 }
@@ -192,18 +207,29 @@ func (t *fakeTable) spread() {
 func (w *fakeWorld) movePrimary(ref plan.TableRef, partition int, learns time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.advance()
+	w.move(ref, partition, learns)
+}
+
+// move is movePrimary as of w.now; the lock is held.
+func (w *fakeWorld) move(ref plan.TableRef, partition int, learns time.Duration) {
 	t, _ := w.find(ref)
 	p := t.parts[partition]
 	p.primary = (p.primary + 1) % 3
 	p.ballot++
-	p.known = []knownEnvs{p.known[0], {time.Now().Add(learns), maps.Clone(t.envs)}}
+	p.known = []knownEnvs{p.known[0], {w.now.Add(learns), maps.Clone(t.envs)}}
+	// What the old primary shipped since meta kept it last is shipped again, once the new one has
+	// heard of the duplication.
+	for _, s := range p.ships {
+		s.shipped, s.from = s.confirmed, w.now.Add(dupSync)
+	}
 }
 
-// settings are the envs that a primary goes by now.
-func (p *fakePart) settings() map[string]string {
+// settings are the envs that a primary goes by.
+func (p *fakePart) settings(at time.Time) map[string]string {
 	var out map[string]string
 	for _, k := range p.known {
-		if !k.from.After(time.Now()) {
+		if !k.from.After(at) {
 			out = k.envs
 		}
 	}
@@ -211,10 +237,12 @@ func (p *fakePart) settings() map[string]string {
 }
 
 // ttl is the default_ttl in force: deleting the env leaves the old value.
-func (p *fakePart) ttl() string {
+func (p *fakePart) ttl() string { return p.ttlAt(time.Now()) }
+
+func (p *fakePart) ttlAt(at time.Time) string {
 	ttl := "0"
 	for _, k := range p.known {
-		if v, ok := k.envs[plan.EnvDefaultTTL]; ok && !k.from.After(time.Now()) {
+		if v, ok := k.envs[plan.EnvDefaultTTL]; ok && !k.from.After(at) {
 			ttl = v
 		}
 	}
@@ -222,9 +250,20 @@ func (p *fakePart) ttl() string {
 }
 
 // denies says whether the primary rejects writes.
-func (p *fakePart) denies() bool {
-	switch p.settings()[plan.EnvDeny] {
+func (p *fakePart) denies() bool { return p.deniesAt(time.Now()) }
+
+func (p *fakePart) deniesAt(at time.Time) bool {
+	switch p.settings(at)[plan.EnvDeny] {
 	case "reconfig*write", "reconfig*all", "timeout*write", "timeout*all":
+		return true
+	}
+	return false
+}
+
+// deniesReads says whether the primary rejects reads.
+func (p *fakePart) deniesReads(at time.Time) bool {
+	switch p.settings(at)[plan.EnvDeny] {
+	case "reconfig*read", "reconfig*all", "timeout*read", "timeout*all":
 		return true
 	}
 	return false
@@ -240,43 +279,25 @@ var errDenied = errors.New("ERR_INVALID_STATE")
 
 // write is what a client does; expire 0 is stamped where a default_ttl is in force.
 func (w *fakeWorld) write(ref plan.TableRef, key, value string, expire uint32) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	t, err := w.find(ref)
-	if err != nil {
-		return err
-	}
-	return t.put(key, fakeRow{value, expire})
-}
-
-func (t *fakeTable) put(key string, row fakeRow) error {
-	p := t.parts[t.partOf(key)]
-	if p.denies() {
-		return errDenied
-	}
-	if ttl := p.ttl(); row.Expire == 0 && ttl != "0" {
-		row.Expire = 999_999_999
-	}
-	p.prepared++
-	p.written = time.Now()
-	t.rows[key] = row
-	return nil
+	return w.change(ref, fakeMutation{Key: key, Row: fakeRow{value, expire}, Kind: putRow})
 }
 
 // remove is a client's delete.
 func (w *fakeWorld) remove(ref plan.TableRef, key string) error {
+	return w.change(ref, fakeMutation{Key: key, Kind: removeRow})
+}
+
+func (w *fakeWorld) change(ref plan.TableRef, m fakeMutation) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.advance()
 	t, err := w.find(ref)
 	if err != nil {
 		return err
 	}
-	p := t.parts[t.partOf(key)]
-	if p.denies() {
-		return errDenied
-	}
-	p.prepared++
-	p.written = time.Now()
-	delete(t.rows, key)
-	return nil
+	return t.take(time.Now(), m)
+}
+
+func (t *fakeTable) put(key string, row fakeRow) error {
+	return t.take(time.Now(), fakeMutation{Key: key, Row: row, Kind: putRow})
 }

@@ -110,7 +110,7 @@ func TestQuiesceWaits(t *testing.T) {
 				s.failedOnce(err)
 			}
 			for _, w := range happened[event.Waiting](s) {
-				if strings.Contains(w.Reason, "partition 2: decree 0 is prepared") {
+				if strings.HasPrefix(w.Reason, "partition 2: decree ") {
 					return
 				}
 			}
