@@ -13,6 +13,7 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/view"
 	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/schema"
 	"github.com/pegmigrate/pegmigrate/state"
 )
 
@@ -252,6 +253,9 @@ func (s *session) run(ctx context.Context, store *state.Store, p *plan.Plan, jso
 // checkGates refuses -approve of a gate that the method does not have.
 func checkGates(s *session, approve []string) error {
 	gates := s.migration.Method.Gates()
+	if s.migration.After.Source == schema.AfterDrop {
+		gates = append(slices.Clone(gates), gateComplete)
+	}
 	for _, gate := range approve {
 		if !slices.Contains(gates, gate) {
 			return failf(codeGate, "its gates are "+strings.Join(gates, ", "), "method %q has no gate %q", s.migration.Method.Kind(), gate)

@@ -3,29 +3,30 @@ package cli
 // Codes of what goes wrong in a command itself, beside those of schema (PM10xx), plan (PM2xxx) and
 // apply (PM30xx). A code keeps its meaning for ever.
 const (
-	codeNoMigration   = "PM1900" // none is declared
-	codeWhichOne      = "PM1901" // several are declared, none is named
-	codeNoSuchOne     = "PM1902"
-	codeArguments     = "PM1903"
-	codeVar           = "PM1904"
-	codeFlag          = "PM1905"
-	codeCommand       = "PM1906"
-	codeFormat        = "PM1910"
-	codePlanNotSaved  = "PM1911"
-	codeNotApproved   = "PM1912"
-	codeGate          = "PM1913"
-	codePlanNotShown  = "PM1914"
-	codeNothingLost   = "PM1920" // -adopt although the state is there
-	codeNoMarker      = "PM1921"
-	codeNoState       = "PM1930"
-	codeNothingToUndo = "PM1931"
-	codeNotYet        = "PM1940" // a flag of a later release
-	codeUnreadable    = "PM1950"
-	codeUnwritable    = "PM1951"
-	codeLater         = "PM1960" // a command of a later release
-	codeStarter       = "PM1970"
-	codeSandbox       = "PM1980"
-	codeSortKeys      = "PM1981"
+	codeNoMigration       = "PM1900" // none is declared
+	codeWhichOne          = "PM1901" // several are declared, none is named
+	codeNoSuchOne         = "PM1902"
+	codeArguments         = "PM1903"
+	codeVar               = "PM1904"
+	codeFlag              = "PM1905"
+	codeCommand           = "PM1906"
+	codeFormat            = "PM1910"
+	codePlanNotSaved      = "PM1911"
+	codeNotApproved       = "PM1912"
+	codeGate              = "PM1913"
+	codePlanNotShown      = "PM1914"
+	codeNothingLost       = "PM1920" // -adopt although the state is there
+	codeNoMarker          = "PM1921"
+	codeNoState           = "PM1930"
+	codeNothingToUndo     = "PM1931"
+	codeNothingToComplete = "PM1932"
+	codeNotYet            = "PM1940" // a flag of a later release
+	codeUnreadable        = "PM1950"
+	codeUnwritable        = "PM1951"
+	codeLater             = "PM1960" // a command of a later release
+	codeStarter           = "PM1970"
+	codeSandbox           = "PM1980"
+	codeSortKeys          = "PM1981"
 
 	codeStateLocked   = "PM3021"
 	codeStateUnusable = "PM3022"

@@ -6,7 +6,6 @@ import ucli "github.com/urfave/cli/v2"
 // that calls one is told so instead of guessing at a typo.
 func (e Env) laterCommands() []*ucli.Command {
 	later := []struct{ name, usage, hint string }{
-		{"complete", "after a cut-over: rename or drop the old table", "method \"copy\" has no cut-over; drop the source by hand when it is not needed any more"},
 		{"split", "turn a cold backup into bulk-load input", "method \"copy\" moves rows without files"},
 		{"report", "one self-contained HTML page of a run", "`pegmigrate state show -json` and `apply -json` hold the same facts"},
 	}
