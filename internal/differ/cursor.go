@@ -23,10 +23,16 @@ type Cursor struct {
 	Source int32 `json:"source"`
 	Target int32 `json:"target"`
 	Counts
-	// Digests are of the source's rows, by source partition, without the misplaced.
-	Digests map[int32]scan.Digests `json:"digests"`
+	// Digests are of the source's rows, by source partition, without the misplaced; none in a cursor
+	// of RunLive.
+	Digests map[int32]scan.Digests `json:"digests,omitempty"`
 	// First are the first differences, at most 20.
 	First []Shown `json:"first,omitempty"`
+	// Live says that clients wrote meanwhile. Open are then the raw keys that kept changing, TooMany
+	// says that there were more than are kept.
+	Live    bool     `json:"live,omitempty"`
+	Open    [][]byte `json:"open,omitempty"`
+	TooMany bool     `json:"too_many,omitempty"`
 }
 
 // checkResume refuses cursors that cannot belong to these tables.

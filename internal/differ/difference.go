@@ -97,6 +97,9 @@ type Counts struct {
 	Expired uint64 `json:"expired,omitempty"`
 	// Stamped are rows that differ only in the expiry that the source's default_ttl gave them.
 	Stamped uint64 `json:"stamped,omitempty"`
+	// Drifted are rows of a live comparison that are equal but for an expiry that default_ttl gave
+	// them at another moment, or on one side only.
+	Drifted uint64 `json:"drifted,omitempty"`
 	// Duplicates are keys beyond the first in partitions of the same side and unit; all but
 	// one of them are counted as misplaced too.
 	Duplicates uint64 `json:"duplicates,omitempty"`
@@ -125,6 +128,7 @@ func (c *Counts) add(d *Counts) {
 	c.AllowedExtra += d.AllowedExtra
 	c.Expired += d.Expired
 	c.Stamped += d.Stamped
+	c.Drifted += d.Drifted
 	c.Duplicates += d.Duplicates
 }
 

@@ -11,4 +11,7 @@
 // Rows expire while tables are compared. A row that is on one side only, and whose expiry is
 // not later than now plus a tolerance for the clocks of the servers, is taken to have expired on
 // the other side between the two readings; it is counted apart and is no difference.
+//
+// Tables that are written to are compared by RunLive: what is unequal is read again until it is
+// equal, or has been unequal for longer than a write may take.
 package differ

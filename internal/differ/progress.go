@@ -33,6 +33,8 @@ type Progress struct {
 	Rows, Bytes uint64
 	// Differences found so far.
 	Differences uint64
+	// Watched is how many keys of a live comparison were unequal and are being looked at again.
+	Watched int64
 	// RowsPerSecond and BytesPerSecond are of the last seconds.
 	RowsPerSecond, BytesPerSecond float64
 	// Limit is what bounds the comparison at present and Reason why; empty without a bound.
@@ -87,11 +89,14 @@ func (m *meter) report() {
 		one := UnitProgress{Unit: u.index, Rows: u.rows.Load(), Bytes: u.bytes.Load(), Active: u.active.Load(), Done: u.done.Load()}
 		p.Rows += one.Rows
 		p.Bytes += one.Bytes
-		p.Differences += u.differences.Load()
+		p.Differences += u.differences.Load() + u.lateDifferences.Load()
 		if one.Done {
 			p.UnitsDone++
 		}
 		p.Units[i] = one
+	}
+	if m.r.watch != nil {
+		p.Watched = m.r.watch.pending.Load()
 	}
 	m.rate(&p)
 	if s := m.r.lastRetry.Load(); s != nil && time.Since(s.at) < recent {

@@ -30,6 +30,10 @@ type run struct {
 	save    func([]Cursor) error
 
 	lastRetry atomic.Pointer[seenRetry]
+
+	rules rules
+	live  *LiveOptions // nil in a comparison of tables that nobody writes to
+	watch *watchlist   // nil without second looks
 }
 
 // seenRetry is the last retry of a scan and when it came.
@@ -50,6 +54,11 @@ func Run(ctx context.Context, src, dst scan.Source, resume []Cursor, opts Option
 	if err != nil {
 		return Result{}, err
 	}
+	return r.run(ctx, report)
+}
+
+// run compares what is not compared yet.
+func (r *run) run(ctx context.Context, report Reporter) (Result, error) {
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.cancel = cancel
@@ -59,11 +68,17 @@ func Run(ctx context.Context, src, dst scan.Source, resume []Cursor, opts Option
 		defer meter.report()
 		background.Go(func() { meter.run(inner) })
 	}
+	if r.watch != nil {
+		r.watch.start(inner, &background)
+	}
 	var workers sync.WaitGroup
 	for range r.workers {
 		workers.Go(func() { r.fail(r.work(inner)) })
 	}
 	workers.Wait()
+	if r.watch != nil {
+		r.fail(r.watch.settled(inner))
+	}
 	failed := context.Cause(inner)
 	if ctx.Err() != nil && failed == context.Cause(ctx) {
 		failed = ctx.Err()
@@ -96,24 +111,36 @@ func newRun(src, dst scan.Source, resume []Cursor, opts Options, save func([]Cur
 	r := &run{
 		opts: opts, src: src, dst: dst, units: gcd(n, m), save: save, began: time.Now(),
 		caps: newCaps(opts.RowsPerSecond, opts.BytesPerSecond), start: scan.NewDigests(opts.Start).Start,
-	}
-	if err := checkResume(resume, n, m, r.units); err != nil {
-		return nil, err
+		rules: rules{sourceTTL: opts.SourceTTL, tolerance: opts.Tolerance, clock: opts.Clock},
 	}
 	for i := range r.units {
 		r.parts = append(r.parts, &unit{r: r, index: i})
 	}
-	for _, c := range resume {
-		r.parts[c.Unit].resume(c)
-		for _, d := range c.Digests {
-			r.start = d.Start
-		}
+	if err := r.resume(resume); err != nil {
+		return nil, err
 	}
 	perUnit := int(n/r.units + m/r.units)
 	r.workers = max(min(opts.Workers, maxScans/perUnit, int(r.units)), 1)
 	page := max(opts.PageMemory/(r.workers*perUnit*perScan), minPage)
 	r.srcSizer, r.dstSizer = scan.NewSizer(page, opts.ScanBatch), scan.NewSizer(page, opts.ScanBatch)
 	return r, nil
+}
+
+// resume takes over what an earlier run has compared.
+func (r *run) resume(cursors []Cursor) error {
+	if err := checkResume(cursors, r.src.PartitionCount(), r.dst.PartitionCount(), r.units); err != nil {
+		return err
+	}
+	for i := range cursors {
+		if err := r.checkLive(&cursors[i]); err != nil {
+			return err
+		}
+		r.parts[cursors[i].Unit].resume(cursors[i])
+		for _, d := range cursors[i].Digests {
+			r.start = d.Start
+		}
+	}
+	return nil
 }
 
 // gcd is the greatest common divisor of two positive numbers.
@@ -141,10 +168,24 @@ func (r *run) work(ctx context.Context) error {
 			}
 			return err
 		}
-		if err := r.saved(u.out); err != nil {
+		err := error(nil)
+		if r.watch != nil {
+			err = r.watch.scanned(u)
+		} else {
+			err = r.finish(u)
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// finish ends a unit: all that there is to find out about it is known.
+func (r *run) finish(u *unit) error {
+	u.mergeLate()
+	u.publish()
+	u.done.Store(true)
+	return r.saved(u.out)
 }
 
 // fail ends the run with its first error.

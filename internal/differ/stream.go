@@ -84,6 +84,8 @@ type stream struct {
 	// whose key another partition has too.
 	misplaced func(row *scan.Row, partition int32)
 	duplicate func()
+	// ignore is a prefix of hash keys to skip, nil for none.
+	ignore []byte
 }
 
 // newStream prepares reading partitions first, first+step ... below the count of src.
@@ -132,12 +134,28 @@ func (s *stream) close() {
 	}
 }
 
-// settle skips misplaced rows, telling about them, and returns the current row and its partition,
+// ignored tells whether a raw key is one to skip.
+func (s *stream) ignored(key []byte) bool {
+	const lenPrefix = 2
+	if len(s.ignore) == 0 || len(key) < lenPrefix || !bytes.HasPrefix(key[lenPrefix:], s.ignore) {
+		return false
+	}
+	hash, _, err := pegkey.Decode(key) // a short hash key may make up the prefix with its sort key
+	return err == nil && bytes.HasPrefix(hash, s.ignore)
+}
+
+// settle skips rows to be ignored, and misplaced rows, telling about them, and returns the current row and its partition,
 // nil at the end. The row is valid until advance.
 func (s *stream) settle(ctx context.Context) (*scan.Row, int32, error) {
 	for len(s.heap) > 0 {
 		p := s.heap[0]
 		row := p.row()
+		if s.ignored(row.Key) {
+			if err := s.advance(ctx); err != nil {
+				return nil, 0, err
+			}
+			continue
+		}
 		if len(s.all) > 1 {
 			if s.begun && bytes.Equal(row.Key, s.last) {
 				s.duplicate()

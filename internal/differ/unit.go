@@ -26,9 +26,17 @@ type unit struct {
 	// horizon is the moment up to which expiry counts as passed, renewed every stride.
 	horizon time.Time
 	keys    int
+	// found are keys of the last row that are to be watched.
+	found []*watched
+	// What the watchlist knows, under its lock: keys that are not settled, whether more may come, and
+	// what became of the others.
+	pending int
+	scanned bool
+	late    Cursor
 
 	// For progress only.
 	rows, bytes, differences atomic.Uint64
+	lateDifferences          atomic.Uint64
 	active, done             atomic.Bool
 }
 
@@ -45,16 +53,21 @@ func (u *unit) compare(ctx context.Context) error {
 	u.active.Store(true)
 	defer u.active.Store(false)
 	spec := scan.Spec{GiveUpAfter: r.opts.GiveUpAfter, OnRetry: r.onRetry}
-	u.out = Cursor{Version: CursorVersion, Unit: u.index, Units: r.units, Source: r.src.PartitionCount(), Target: r.dst.PartitionCount()}
+	u.out = Cursor{Version: CursorVersion, Unit: u.index, Units: r.units, Source: r.src.PartitionCount(), Target: r.dst.PartitionCount(), Live: r.watch != nil}
 	u.src = newStream(SourceSide, r.src, r.srcSizer, spec, u.index, r.units)
 	u.dst = newStream(TargetSide, r.dst, r.dstSizer, spec, u.index, r.units)
 	defer u.src.close()
 	defer u.dst.close()
-	u.digests = make([]scan.Digests, len(u.src.all))
+	if r.live == nil {
+		u.digests = make([]scan.Digests, len(u.src.all))
+	}
 	for i := range u.digests {
 		u.digests[i].Start = r.start
 	}
 	for _, s := range []*stream{u.src, u.dst} {
+		if r.live != nil {
+			s.ignore = r.live.Ignore
+		}
 		s.duplicate = func() { u.out.Duplicates++ }
 		s.misplaced = func(row *scan.Row, partition int32) { u.misplaced(s.side, row, partition) }
 		if err := s.open(ctx); err != nil {
@@ -64,13 +77,22 @@ func (u *unit) compare(ctx context.Context) error {
 	if err := u.merge(ctx); err != nil {
 		return err
 	}
-	u.out.Digests = make(map[int32]scan.Digests, len(u.digests))
+	if r.live == nil {
+		u.out.Digests = make(map[int32]scan.Digests, len(u.digests))
+	}
 	for i := range u.digests {
 		u.out.Digests[u.index+int32(i)*r.units] = u.digests[i]
 	}
-	u.publish()
-	u.done.Store(true)
 	return nil
+}
+
+// mergeLate takes over what became of watched keys.
+func (u *unit) mergeLate() {
+	u.out.Counts.add(&u.late.Counts)
+	u.out.First = append(u.out.First, u.late.First[:min(len(u.late.First), keepFirst-len(u.out.First))]...)
+	u.out.Open, u.out.TooMany = u.late.Open, u.late.TooMany
+	u.late = Cursor{}
+	u.lateDifferences.Store(0)
 }
 
 // merge walks both sides in the order of keys. Each row is looked at before it is left.
@@ -148,7 +170,9 @@ func (u *unit) read(row *scan.Row, partition int32) {
 	u.out.SourceRows++
 	u.out.SourceBytes += uint64(len(row.Key) + len(row.Value))
 	u.lease.bytes -= int64(len(row.Key) + len(row.Value))
-	u.digests[partition/u.r.units].Add(row)
+	if u.digests != nil {
+		u.digests[partition/u.r.units].Add(row)
+	}
 }
 
 // oneSided deals with a row that one side lacks.
@@ -163,7 +187,7 @@ func (u *unit) oneSided(kind Kind, s, t *scan.Row, sp, tp int32) {
 	case kind == Extra && u.r.opts.AllowExtra:
 		u.out.AllowedExtra++
 	default:
-		u.differ(Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: row.Key, Source: s, Target: t})
+		u.unequal(Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: row.Key, Source: s, Target: t})
 	}
 }
 
@@ -175,7 +199,11 @@ func (u *unit) both(s, t *scan.Row, sp, tp int32) {
 			u.out.Equal++
 			return
 		}
-		if u.stamped(s, t) {
+		switch {
+		case u.r.live != nil && u.r.rules.drifted(s.Expire, t.Expire, u.horizon):
+			u.out.Drifted++
+			return
+		case u.r.live == nil && u.stamped(s, t):
 			u.out.Stamped++
 			return
 		}
@@ -185,7 +213,17 @@ func (u *unit) both(s, t *scan.Row, sp, tp int32) {
 		u.out.Expired++
 		return
 	}
-	u.differ(Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: s.Key, Source: s, Target: t})
+	u.unequal(Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: s.Key, Source: s, Target: t})
+}
+
+// unequal deals with a row that was read differently on both sides: a difference, unless it may be
+// equal a moment later.
+func (u *unit) unequal(d Difference) {
+	if u.r.watch == nil {
+		u.differ(d)
+		return
+	}
+	u.found = append(u.found, newWatched(u, &d, u.r.live.Patience))
 }
 
 // stamped says that the source's compaction explains a difference in expiry.
@@ -219,6 +257,12 @@ func (u *unit) differ(d Difference) {
 
 // pace is called once per key and does what is needed every stride.
 func (u *unit) pace(ctx context.Context) error {
+	for _, k := range u.found {
+		if err := u.r.watch.add(ctx, k); err != nil {
+			return err
+		}
+	}
+	u.found = u.found[:0]
 	if u.keys%stride == 0 {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -13,7 +13,7 @@ func Draw(ctx context.Context, limiter *rate.Limiter, n int64) error {
 	for n > 0 {
 		part := min(n, int64(limiter.Burst()))
 		r := limiter.ReserveN(time.Now(), int(part))
-		if err := sleep(ctx, r.Delay()); err != nil {
+		if err := Sleep(ctx, r.Delay()); err != nil {
 			r.Cancel()
 			return err
 		}
@@ -22,10 +22,10 @@ func Draw(ctx context.Context, limiter *rate.Limiter, n int64) error {
 	return nil
 }
 
-// sleep waits for d or for the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d or for the end of ctx, whose cause is the error.
+func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
