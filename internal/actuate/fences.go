@@ -57,12 +57,12 @@ func (f *Fences) key(partition, count int32) []byte {
 // it under the new ballot, and says that it is the primary a moment later (replica_config.cpp,
 // on_update_configuration_on_meta_server_reply).
 func (f *Fences) Probe(ctx context.Context, ref plan.TableRef, partitions []int32) ([]apply.Probe, error) {
-	return f.probeAll(ctx, ref, partitions, deleteProbe)
+	return f.probeAll(ctx, ref, partitions, deleteProbe())
 }
 
 // ProbeRead implements apply.Fences.
 func (f *Fences) ProbeRead(ctx context.Context, ref plan.TableRef, partitions []int32) ([]apply.Probe, error) {
-	return f.probeAll(ctx, ref, partitions, readProbe)
+	return f.probeAll(ctx, ref, partitions, readProbe())
 }
 
 // probeKind is one way to ask a partition whether it lets clients in.
@@ -71,10 +71,9 @@ type probeKind struct {
 	ask  func(*pegasus.Table, context.Context, int32, []byte) (pegasus.ProbeResult, error)
 }
 
-var (
-	deleteProbe = probeKind{"a delete", (*pegasus.Table).ProbeFence}
-	readProbe   = probeKind{"a read", (*pegasus.Table).ProbeRead}
-)
+func deleteProbe() probeKind { return probeKind{"a delete", (*pegasus.Table).ProbeFence} }
+
+func readProbe() probeKind { return probeKind{"a read", (*pegasus.Table).ProbeRead} }
 
 func (f *Fences) probeAll(ctx context.Context, ref plan.TableRef, partitions []int32, kind probeKind) ([]apply.Probe, error) {
 	c, err := f.clusters.cluster(ref.Cluster)
