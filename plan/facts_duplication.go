@@ -74,8 +74,10 @@ type RouteFacts struct {
 	Problem     string
 	ClusterName string
 	MetaAddrs   []string
-	// Writable is false when the ACL of the record keeps us from changing it.
-	Writable bool
+	// Writable is false when the ACL of the record keeps us from changing it; WritableReason says who
+	// may then, or on what the right rests when that is not certain.
+	Writable       bool
+	WritableReason string
 	Proxies  []ProxyFacts
 }
 

@@ -35,15 +35,9 @@ func lookAtRecord(ctx context.Context, r *Reader, facts *plan.RouteFacts) {
 		facts.Exists = true
 	}
 	access, err := r.Access(ctx, facts.Path)
-	facts.Writable = access.Writable
-	if facts.Problem != "" {
-		return
-	}
-	switch {
-	case err != nil:
-		facts.Problem = err.Error()
-	case !access.Writable:
-		facts.Problem = access.Reason
+	facts.Writable, facts.WritableReason = access.Writable, access.Reason
+	if err != nil {
+		facts.WritableReason = err.Error()
 	}
 }
 
