@@ -27,6 +27,7 @@ type board struct {
 	done    int // steps that are done or skipped
 	of      int
 	move    *event.MoveProgress
+	lag     *event.LagProgress
 	waiting *event.Waiting
 	undo    string
 }
@@ -49,6 +50,8 @@ func (b *board) take(e event.Event) {
 		b.finished(e.Index, e.Of)
 	case event.MoveProgress:
 		b.move, b.waiting = &e, nil
+	case event.LagProgress:
+		b.lag = &e
 	case event.Waiting:
 		b.waiting = &e
 	case event.UndoStarted:
@@ -56,12 +59,12 @@ func (b *board) take(e event.Event) {
 		b.undo = "undo " + clean(e.Step) + ": " + clean(e.What)
 	case event.UndoDone, event.UndoFailed, event.StepFailed, event.GateReached, event.Interrupted, event.RunDone:
 		b.rest()
-	case event.Warning, event.Verified, event.FenceProven: // told above the board, which stays
+	case event.Warning, event.Verified, event.FenceProven, event.RouteSwitched, event.CutOver: // told above the board, which stays
 	}
 }
 
 // rest clears what belongs to one step.
-func (b *board) rest() { b.step, b.move, b.waiting, b.undo = nil, nil, nil, "" }
+func (b *board) rest() { b.step, b.move, b.lag, b.waiting, b.undo = nil, nil, nil, nil, "" }
 
 func (b *board) finished(index, of int) {
 	b.rest()
@@ -77,6 +80,9 @@ func (b *board) draw(width, height int) []string {
 		lines = append(lines, b.bars(width, min(max(height-boardRows, 0), maxBars))...)
 		lines = append(lines, b.totals(width)...)
 	}
+	if b.lag != nil {
+		lines = append(lines, cut("  "+lagLine(*b.lag), width))
+	}
 	if b.waiting != nil {
 		lines = append(lines, b.style.yellow(cut("  "+waitingLine(*b.waiting), width)))
 	}
@@ -91,6 +97,8 @@ func (b *board) head() string {
 		return b.undo
 	case b.move != nil:
 		return clean(b.move.Step)
+	case b.lag != nil:
+		return clean(b.lag.Step)
 	case b.of == 0:
 		return b.title
 	}

@@ -55,14 +55,21 @@ func writeJSONLine(w io.Writer, kind string, at time.Time, data any) error {
 // finite takes out numbers that JSON cannot write: the rate of the first moment may be a division
 // by zero, and its event must not be lost for it.
 func finite(e event.Event) event.Event {
-	p, ok := e.(event.MoveProgress)
-	if !ok {
-		return e
+	switch p := e.(type) {
+	case event.MoveProgress:
+		p.RowsPerSecond, p.BytesPerSecond = number(p.RowsPerSecond), number(p.BytesPerSecond)
+		return p
+	case event.LagProgress:
+		p.PerSecond = number(p.PerSecond)
+		return p
 	}
-	for _, rate := range []*float64{&p.RowsPerSecond, &p.BytesPerSecond} {
-		if math.IsNaN(*rate) || math.IsInf(*rate, 0) {
-			*rate = 0
-		}
+	return e
+}
+
+// number is f, or 0 when it is none.
+func number(f float64) float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0
 	}
-	return p
+	return f
 }

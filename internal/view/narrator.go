@@ -18,7 +18,7 @@ type narrator struct {
 }
 
 // tell gives the lines for one event. ok is false for an event that this package does not know,
-// which the tests do not let happen. Progress and Waiting are told by moveLine and
+// which the tests do not let happen. Progress, lag and Waiting are told by moveLine, lagLine and
 // waitingLine: how often is for the display to decide.
 func (n *narrator) tell(e event.Event) (lines []string, ok bool) {
 	switch e := e.(type) {
@@ -34,7 +34,7 @@ func (n *narrator) tell(e event.Event) (lines []string, ok bool) {
 		return []string{n.stepDone(e)}, true
 	case event.StepFailed:
 		return []string{n.stepFailed(e)}, true
-	case event.Waiting, event.MoveProgress:
+	case event.Waiting, event.MoveProgress, event.LagProgress:
 		return nil, true
 	case event.Warning:
 		return n.warning(e), true
@@ -43,6 +43,10 @@ func (n *narrator) tell(e event.Event) (lines []string, ok bool) {
 		return verifiedLines(e, n.style), true
 	case event.FenceProven:
 		return []string{n.fence(e)}, true
+	case event.RouteSwitched:
+		return []string{switchedLine(e, n.style)}, true
+	case event.CutOver:
+		return windowLines(e, n.style), true
 	case event.GateReached:
 		return n.gate(e), true
 	}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 const patience = time.Second
 
 // queue hands events to show, one at a time and in order, on a goroutine that lives only while
-// there are any. Emit returns when its event was shown, or after patience. Progress and Waiting
-// are not waited for, and one that was not shown yet is replaced by its successor, so that a
+// there are any. Emit returns when its event was shown, or after patience. Progress, lag and
+// Waiting are not waited for, and one that was not shown yet is replaced by its successor, so that a
 // writer that is stuck costs little memory. Safe for concurrent use.
 type queue struct {
 	show func(event.Event, time.Time)
@@ -57,10 +58,8 @@ func (q *queue) emit(e event.Event) {
 func (q *queue) put(item queued) (wait bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	last := len(q.pending) - 1
-	if passing(item.e) && last >= 0 && q.pending[last].e.Name() == item.e.Name() {
-		q.pending[last] = item
-		return false
+	if passing(item.e) {
+		q.overtake(item.e.Name())
 	}
 	q.pending = append(q.pending, item)
 	if q.idle == nil {
@@ -70,10 +69,21 @@ func (q *queue) put(item queued) (wait bool) {
 	return !passing(item.e) && !q.stuck
 }
 
+// overtake drops an event of a name that only passing ones stand behind: a drain tells of its lag and
+// of its waiting in turn, and both are to cost little memory.
+func (q *queue) overtake(name string) {
+	for i := len(q.pending) - 1; i >= 0 && passing(q.pending[i].e); i-- {
+		if q.pending[i].e.Name() == name {
+			q.pending = slices.Delete(q.pending, i, i+1)
+			return
+		}
+	}
+}
+
 // passing says that an event is soon followed by another that says the same better.
 func passing(e event.Event) bool {
 	switch e.(type) {
-	case event.MoveProgress, event.Waiting:
+	case event.MoveProgress, event.LagProgress, event.Waiting:
 		return true
 	}
 	return false

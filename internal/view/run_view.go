@@ -80,6 +80,12 @@ func (l *lineLog) show(e event.Event, at time.Time) {
 			l.print(at, moveLine(e, l.n.style))
 		}
 		return
+	case event.LagProgress:
+		if l.due(at, moveEvery) {
+			l.reason = ""
+			l.print(at, lagLine(e))
+		}
+		return
 	case event.Waiting:
 		every := waitEvery
 		if e.Reason != l.reason {

@@ -100,8 +100,9 @@ func TestJSONOfARateThatIsNoNumber(t *testing.T) {
 	var b bytes.Buffer
 	s := NewJSONSink(&b, nil)
 	s.Emit(event.MoveProgress{Step: "copy", RowsPerSecond: math.NaN(), BytesPerSecond: math.Inf(1)})
+	s.Emit(event.LagProgress{Step: "drain", PerSecond: math.NaN()})
 	s.Close()
-	if !strings.Contains(b.String(), `"rows_per_second":0,"bytes_per_second":0`) {
+	if !strings.Contains(b.String(), `"rows_per_second":0,"bytes_per_second":0`) || !strings.Contains(b.String(), `"lag"`) {
 		t.Errorf("got %q", b.String())
 	}
 	for _, r := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 0} {
@@ -163,12 +164,13 @@ func TestAStuckWriter(t *testing.T) {
 		v.Emit(event.StepStarted{Step: "copy", Index: 1, Of: 1})
 		for range 10000 {
 			v.Emit(event.MoveProgress{Step: "copy", PartitionCount: 4})
+			v.Emit(event.Waiting{Step: "copy"})
 		}
 		v.Emit(event.UndoFailed{Step: "fence"})
 		if took := time.Since(begun); took != patience {
 			t.Errorf("a stuck writer held the run up for %s, want %s", took, patience)
 		}
-		if n := len(v.queue.pending); n > 3 {
+		if n := len(v.queue.pending); n > 4 {
 			t.Errorf("%d events wait", n)
 		}
 		v.Close()
