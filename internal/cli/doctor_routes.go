@@ -97,7 +97,9 @@ func (e Env) readRecord(ctx context.Context, zookeeper []string, path string) (*
 	if err != nil {
 		return nil, &failure{Code: apply.CodeRoute, Text: "the ZooKeeper addresses cannot be used: " + err.Error()}
 	}
-	rec, err := metaproxy.NewReader(metaproxy.Options{Servers: servers, Wire: e.Wire}).Read(ctx, path)
+	o := e.zookeeper()
+	o.Servers = servers
+	rec, err := metaproxy.NewReader(o).Read(ctx, path)
 	switch {
 	case errors.Is(err, metaproxy.ErrNoRecord):
 		return nil, nil

@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/actuate"
+	"github.com/pegmigrate/pegmigrate/internal/metaproxy"
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
@@ -17,7 +18,14 @@ func (s *session) world() apply.World {
 }
 
 // routes gives access to route records and proxies.
-func (e Env) routes(*actuate.Clusters) apply.Routes { return nil }
+func (e Env) routes(c *actuate.Clusters) apply.Routes {
+	return actuate.NewRoutes(c, e.zookeeper(), readThroughProxy)
+}
+
+// zookeeper says how to reach any ZooKeeper; its servers are named by each route.
+func (e Env) zookeeper() metaproxy.Options {
+	return metaproxy.Options{Identity: metaproxy.IdentityFrom(e.Environ), Wire: e.Wire}
+}
 
 // watchdog gives a run the process that lifts the fence of a cut-over when the run dies.
 func (s *session) watchdog(p *plan.Plan) apply.Watchdog {

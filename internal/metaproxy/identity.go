@@ -16,6 +16,22 @@ const EnvIdentity = "PEGMIGRATE_ZK_AUTH"
 // Identity is who we are to ZooKeeper. The zero value is nobody in particular.
 type Identity struct {
 	user, password string
+	bad            error // every use fails with it
+}
+
+// IdentityFrom finds EnvIdentity in an environment as os.Environ gives it. One that cannot be read
+// is an error of every call that uses it: without it we would be somebody else.
+func IdentityFrom(environ []string) Identity {
+	for _, e := range environ {
+		if text, ok := strings.CutPrefix(e, EnvIdentity+"="); ok {
+			id, err := ParseIdentity(text)
+			if err != nil {
+				id.bad = fmt.Errorf("%w: %s: %w", ErrDenied, EnvIdentity, err)
+			}
+			return id
+		}
+	}
+	return Identity{}
 }
 
 // ParseIdentity reads "digest:user:password"; "" is nobody in particular. Only the scheme digest is

@@ -161,7 +161,10 @@ func (s *Store) readBack(ctx context.Context, path string, raw []byte, on int32,
 
 // with runs work on a session, server after server, until it says that the outcome is final.
 func (r *Reader) with(ctx context.Context, work func(*session) (final bool, err error)) error {
-	if len(r.opts.Servers) == 0 {
+	switch {
+	case r.opts.Identity.bad != nil:
+		return r.opts.Identity.bad
+	case len(r.opts.Servers) == 0:
 		return &SilentError{}
 	}
 	var answers []ServerAnswer
