@@ -73,6 +73,10 @@ func failed(step string, err error) event.StepFailed {
 		e.Code, e.Hint = se.Code, se.Hint
 	case isDifferences(err):
 		e.Code, e.Hint = CodeDifferences, "the first ones are listed above; apply again copies everything anew"
+		var de *DifferencesError
+		if errors.As(err, &de) && de.Hint != "" {
+			e.Hint = de.Hint
+		}
 	case isBudget(err):
 		e.Code, e.Hint = CodeBudget, "raise limits.write_reject, or apply again at a quieter time"
 	}

@@ -27,6 +27,9 @@ const (
 	CodeRoute         = "PM3018" // the route record
 	CodeProxy         = "PM3019" // a proxy does not lead where the record does
 	CodeWatchdog      = "PM3020"
+	CodeDuplication   = "PM3041" // the duplication is not this run's, is gone, paused, or stuck
+	CodeLag           = "PM3042" // the target does not catch up
+	CodeTraffic       = "PM3043" // clients are not seen to have moved
 )
 
 // StepError ends a run. Code is stable, Hint says what to do.
@@ -79,6 +82,8 @@ type DifferencesError struct {
 	// SourceChanged counts the source partitions that do not hold the rows any more that were read
 	// from them, although the operator promised that nobody writes.
 	SourceChanged int
+	// Hint says what to do, "" for what helps after a copy.
+	Hint string
 }
 
 // Error implements error.

@@ -127,7 +127,8 @@ func (r *Run) pastReturn() string {
 // undo compensates one step. What the step had proven, and where it stood, is forgotten: should the
 // migration be applied again instead of rolled back to its end, the step begins anew.
 func (r *Run) undo(ctx context.Context, step plan.Step) error {
-	if _, ok := step.Action.(plan.Copy); ok {
+	switch step.Action.(type) {
+	case plan.Copy, plan.CompareLive:
 		if err := r.Store.Journal(step.ID).Discard(); err != nil {
 			return err
 		}

@@ -49,6 +49,9 @@ func (r *Run) runnerOf(step plan.Step) (runner, error) {
 	case plan.Disown:
 		return &disownRunner{base, a}, nil
 	}
+	if work := r.duplicationRunner(base, step); work != nil {
+		return work, nil
+	}
 	return nil, &StepError{Step: step.ID, Code: CodeState2, Text: fmt.Sprintf("no runner for action %q", step.Action.Kind()),
 		Hint: "use the pegmigrate that made the plan"}
 }

@@ -41,11 +41,15 @@ func (r *Run) compensate(ctx context.Context, step plan.Step) (string, error) {
 		}
 		return "", b.unmark(ctx, a.Source, p.SourceInfo)
 	}
-	return "", fmt.Errorf("no compensation for action %q", step.Undo.Kind())
+	return b.compensateDuplication(ctx, step.Undo)
 }
 
 // undoLimit adds the time that envs take to get into force, where that is proven.
 func (b base) undoLimit(ctx context.Context, undo plan.Action) (time.Duration, error) {
+	if _, ok := undo.(plan.RemoveDuplication); ok {
+		// A request that may still take effect, the removal, a follower that turns up late, its drop.
+		return 2*b.r.Waits.Undo + b.r.Waits.Transient + b.r.Waits.Call + dupSync, nil
+	}
 	a, ok := undo.(plan.RestoreEnvs)
 	if !ok {
 		return b.r.Waits.Undo, nil
@@ -174,6 +178,11 @@ func (b base) undoEnvs(ctx context.Context, a plan.RestoreEnvs) error {
 		}
 		return err
 	}
+	if step, _ := b.r.Plan.Step(b.id); step.Action != nil && step.Action.Kind() == (plan.ParkEnvs{}).Kind() {
+		// Parked envs were taken off and nothing was set in their place: what was absent is nothing to
+		// undo, and a default_ttl that replicas kept applying must not be taken out of force.
+		return b.putBack(ctx, a.Table, priors)
+	}
 	if p, ours := priors[plan.EnvDefaultTTL]; ours && !p.Had {
 		// Deleting default_ttl leaves its value in force until the servers restart: it is set to 0,
 		// proven out of force, and only then taken out.
@@ -195,7 +204,7 @@ func describeUndo(a plan.Action) string {
 	case plan.Disown:
 		return "take the ownership marker out"
 	}
-	return a.Kind()
+	return describeUndoDuplication(a)
 }
 
 // repairByHand is what an operator types in the servers' own shell when undoing failed.
@@ -218,6 +227,9 @@ func (r *Run) repairByHand(step plan.Step) string {
 		if p, err := r.priors(); err == nil {
 			return byHand(a.Source, map[string]marker.Prior{marker.Env: p.SourceInfo})
 		}
+	}
+	if text := r.repairDuplication(step); text != "" {
+		return text
 	}
 	return "look at both tables with `pegmigrate doctor`"
 }

@@ -13,6 +13,12 @@ import (
 // the last reason; an error of look ends it at once.
 func (b base) await(ctx context.Context, limit time.Duration, code, hint string,
 	look func(context.Context) (over bool, reason string, err error)) error {
+	return b.awaitEvery(ctx, b.r.Waits.Poll, limit, code, hint, look)
+}
+
+// awaitEvery is await with another interval between two looks.
+func (b base) awaitEvery(ctx context.Context, every, limit time.Duration, code, hint string,
+	look func(context.Context) (over bool, reason string, err error)) error {
 	begun := b.r.Now()
 	for {
 		over, reason, err := look(ctx)
@@ -27,7 +33,7 @@ func (b base) await(ctx context.Context, limit time.Duration, code, hint string,
 			return &StepError{Step: b.id, Code: code, Text: "gave up after " + limit.Round(time.Millisecond).String() + ": " + reason, Hint: hint}
 		}
 		b.r.Sink.Emit(event.Waiting{Step: b.id, Reason: reason, Elapsed: elapsed, Limit: limit})
-		if !pause(ctx, b.r.Waits.Poll) {
+		if !pause(ctx, every) {
 			return fmt.Errorf("%s: %w", reason, context.Cause(ctx))
 		}
 	}

@@ -187,6 +187,17 @@ type Waits struct {
 	Watch time.Duration
 	// Undo bounds the compensation of one step, on top of what servers report.
 	Undo time.Duration
+	// Prepare bounds how long a duplication may show no progress before its servers copy (DS_INIT,
+	// DS_PREPARE): every partition of the source writes a checkpoint and reports it with its
+	// duplication sync.
+	Prepare time.Duration
+	// Copying is how long no further partition of a follower may open its checkpoint (DS_APP), on top
+	// of the time that the rows need at copyPace.
+	Copying time.Duration
+	// Stall is how long a duplication that ships the log may ship nothing while there is something.
+	Stall time.Duration
+	// Traffic is how long, on top of the declared time, clients may take to be seen on the target.
+	Traffic time.Duration
 }
 
 // DefaultWaits are the waits for real clusters.
@@ -200,5 +211,9 @@ func DefaultWaits() Waits {
 		Settle:      3 * time.Second,
 		Watch:       5 * time.Second,
 		Undo:        2 * time.Minute,
+		Prepare:     15 * time.Minute,
+		Copying:     time.Hour,
+		Stall:       10 * time.Minute,
+		Traffic:     10 * time.Minute,
 	}
 }

@@ -1,0 +1,268 @@
+package apply
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/state"
+)
+
+const (
+	// kindBaseline is the proof of HoldBalancer: trafficBaseline.
+	kindBaseline = "baseline"
+	// kindTraffic is the proof of ProveTraffic, a string.
+	kindTraffic = "traffic"
+)
+
+const (
+	// baselineSamples are taken trafficEvery apart: servers compute their rates over some seconds.
+	baselineSamples = 4
+	trafficEvery    = 3 * time.Second
+	// arrivedShare is the part of the clients' traffic that has to be seen on the target.
+	arrivedShare = 0.9
+	// quietQPS is what of a table's traffic counts as none: behind the eviction every request of a
+	// client is rejected, and rejected ones are not counted.
+	quietQPS = 0.5
+	// countedQPS is the rate from which reads and writes are compared each for itself.
+	countedQPS = 10
+	// trafficSamples bounds what the certificate keeps.
+	trafficSamples = 24
+)
+
+// trafficBaseline is what clients did before the fence.
+type trafficBaseline struct {
+	At     time.Time     `json:"at"`
+	Source TrafficSample `json:"source"` // rates are means
+	// SourceFailures and TargetFailures are per second. Failures are counted per server: those of
+	// other tables are among them.
+	SourceFailures float64 `json:"source_failures"`
+	TargetFailures float64 `json:"target_failures"`
+}
+
+// provesTraffic says whether the plan looks at the clients' traffic after the switch.
+func (r *Run) provesTraffic() bool {
+	_, ok := firstStep[plan.ProveTraffic](r.Plan)
+	return ok
+}
+
+// baseline reads what was measured before the fence.
+func (r *Run) baseline() (trafficBaseline, bool, error) {
+	step, ok := firstStep[plan.HoldBalancer](r.Plan)
+	if !ok {
+		return trafficBaseline{}, false, nil
+	}
+	return unblob[trafficBaseline](r.record(step.ID).Proof, kindBaseline)
+}
+
+// measureBaseline measures both sides for some seconds and keeps the result as the proof of b's step.
+func (r *Run) measureBaseline(ctx context.Context, b base) error {
+	step, _ := firstStep[plan.ProveTraffic](r.Plan)
+	a := step.Action.(plan.ProveTraffic)
+	out := trafficBaseline{}
+	var begun time.Time
+	for n := range baselineSamples {
+		if n > 0 && !pause(ctx, trafficEvery) {
+			return context.Cause(ctx)
+		}
+		pair, err := b.traffic(ctx, a)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			begun = r.Now()
+		} else {
+			out.SourceFailures += failures(pair.Source)
+			out.TargetFailures += failures(pair.Target)
+		}
+		out.Source.ReadQPS += pair.Source.ReadQPS / baselineSamples
+		out.Source.WriteQPS += pair.Source.WriteQPS / baselineSamples
+	}
+	out.At = r.Now()
+	out.Source.At = out.At
+	if span := out.At.Sub(begun).Seconds(); span > 0 {
+		out.SourceFailures /= span
+		out.TargetFailures /= span
+	}
+	proof, err := blob(kindBaseline, out)
+	if err != nil {
+		return err
+	}
+	return r.update(b.id, func(s *state.Step) { s.Proof = proof })
+}
+
+func failures(s TrafficSample) float64 {
+	return s.ReadFailures + s.WriteFailures + s.RejectedNonIdempotent
+}
+
+// traffic reads the counters of both sides.
+func (b base) traffic(ctx context.Context, a plan.ProveTraffic) (p TrafficProof, err error) {
+	err = b.insist(ctx, "read the traffic counters", func(ctx context.Context) error {
+		var err error
+		p, err = b.trafficOnce(ctx, a)
+		return err
+	})
+	return p, err
+}
+
+func (b base) trafficOnce(ctx context.Context, a plan.ProveTraffic) (p TrafficProof, err error) {
+	ctx, cancel := b.call(ctx)
+	defer cancel()
+	if p.Source, err = b.r.World.Traffic.Traffic(ctx, a.Source); err != nil {
+		return p, err
+	}
+	p.Target, err = b.r.World.Traffic.Traffic(ctx, a.Target)
+	return p, err
+}
+
+// trafficRunner waits until the clients are seen on the target and nowhere else.
+type trafficRunner struct {
+	base
+	a plan.ProveTraffic
+	// since is when the first of the samples was taken that agree up to now.
+	since time.Time
+	agree []TrafficProof
+	last  time.Time // of the sample before
+	told  bool      // of clients that stay with the source
+}
+
+func (t *trafficRunner) done(context.Context) (bool, string, error) {
+	text, ok, err := unblob[string](t.r.record(t.id).Proof, kindTraffic)
+	if err != nil || !ok {
+		return false, "the clients are not seen on the target yet", err
+	}
+	return true, text, nil
+}
+
+func (t *trafficRunner) run(ctx context.Context) error {
+	before, known, err := t.r.baseline()
+	if err != nil {
+		return err
+	}
+	if !known {
+		t.warn(CodeTraffic, "what the clients did before the fence is not known: some traffic on the target has to do", "")
+	}
+	begun := t.r.Now()
+	hint := "look for clients that have the meta servers of " + t.a.Source.Cluster + " in their configuration, or a proxy that is not listed; " +
+		"nothing is undone after the switch; `" + t.r.Resume + "` looks again"
+	err = t.awaitEvery(ctx, trafficEvery, t.a.For+t.r.Waits.Traffic, CodeTraffic, hint, func(ctx context.Context) (bool, string, error) {
+		pair, err := t.trafficOnce(ctx, t.a)
+		if err != nil {
+			reason, err := tolerate(ctx, err)
+			return false, reason, err
+		}
+		wrong := t.judge(pair, before, known)
+		if wrong != "" && t.r.Now().Sub(begun) >= min(t.a.For/2, time.Minute) {
+			t.tell(pair, before)
+		}
+		if wrong != "" {
+			return false, wrong, nil
+		}
+		agreed := t.r.Now().Sub(t.since)
+		return agreed >= t.a.For, fmt.Sprintf("source and target agree for %s of %s", agreed.Round(time.Second), t.a.For), nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.prove(before)
+}
+
+// judge takes one pair of samples in and says what is not as it should be; "" for nothing.
+func (t *trafficRunner) judge(p TrafficProof, before trafficBaseline, known bool) string {
+	now := t.r.Now()
+	span := now.Sub(t.last).Seconds()
+	first := t.last.IsZero()
+	t.last = now
+	wrong := unlike(p, before, known)
+	if !first && span > 0 {
+		wrong = append(wrong, failing("source", p.Source, before.SourceFailures, span)...)
+		wrong = append(wrong, failing("target", p.Target, before.TargetFailures, span)...)
+	}
+	if len(wrong) > 0 || first {
+		t.since, t.agree = now, nil
+	}
+	t.agree = append(t.agree, p)
+	return strings.Join(wrong, "; ")
+}
+
+// unlike compares the rates with those before the fence.
+func unlike(p TrafficProof, before trafficBaseline, known bool) (wrong []string) {
+	if qps := p.Source.ReadQPS + p.Source.WriteQPS; qps >= quietQPS {
+		wrong = append(wrong, fmt.Sprintf("the source still serves %.1f reads and %.1f writes per second", p.Source.ReadQPS, p.Source.WriteQPS))
+	}
+	short := func(what string, now, then float64) {
+		if now < then*arrivedShare {
+			wrong = append(wrong, fmt.Sprintf("the target serves %.1f %s per second, before the fence the source served %.1f", now, what, then))
+		}
+	}
+	b := before.Source
+	switch {
+	case !known:
+		if p.Target.ReadQPS+p.Target.WriteQPS < quietQPS {
+			wrong = append(wrong, "the target serves nobody")
+		}
+	case b.ReadQPS+b.WriteQPS < quietQPS: // a table that nobody used
+	default:
+		short("requests", p.Target.ReadQPS+p.Target.WriteQPS, b.ReadQPS+b.WriteQPS)
+		if b.ReadQPS >= countedQPS {
+			short("reads", p.Target.ReadQPS, b.ReadQPS)
+		}
+		if b.WriteQPS >= countedQPS {
+			short("writes", p.Target.WriteQPS, b.WriteQPS)
+		}
+	}
+	return wrong
+}
+
+// failing says whether a cluster's counters of failures grow faster than they did before the fence,
+// when other tables had their share in them.
+func failing(side string, s TrafficSample, before, span float64) (wrong []string) {
+	if s.RejectedNonIdempotent > 0 {
+		wrong = append(wrong, fmt.Sprintf("%.0f writes of the %s were refused as not idempotent", s.RejectedNonIdempotent, side))
+	}
+	if n := s.ReadFailures + s.WriteFailures; n/span > before*1.5 {
+		wrong = append(wrong, fmt.Sprintf("on the %s %.0f reads and %.0f writes failed within %.0f s", side, s.ReadFailures, s.WriteFailures, span))
+	}
+	return wrong
+}
+
+// tell warns once of clients that stay with the source.
+func (t *trafficRunner) tell(p TrafficProof, before trafficBaseline) {
+	stay := p.Source.ReadQPS+p.Source.WriteQPS >= quietQPS
+	failed := p.Source.ReadFailures+p.Source.WriteFailures > before.SourceFailures*1.5*trafficEvery.Seconds()
+	if t.told || !stay && !failed {
+		return
+	}
+	t.told = true
+	t.warn(CodeTraffic, fmt.Sprintf("somebody still goes to %s: %.1f reads and %.1f writes per second, %.0f reads and %.0f writes failed there since the last look",
+		t.a.Source, p.Source.ReadQPS, p.Source.WriteQPS, p.Source.ReadFailures, p.Source.WriteFailures),
+		"these are clients that do not go through a listed proxy; give them the new meta servers")
+}
+
+// prove keeps the samples that agree in the certificate.
+func (t *trafficRunner) prove(before trafficBaseline) error {
+	kept := t.agree
+	for len(kept) > trafficSamples { // every second one, and the last
+		thin := kept[:0:0]
+		for i := range kept {
+			if i%2 == 0 || i == len(kept)-1 {
+				thin = append(thin, kept[i])
+			}
+		}
+		kept = thin
+	}
+	if err := t.r.certify(func(c *Certificate) { c.Traffic = slices.Clone(kept) }); err != nil {
+		return err
+	}
+	end := kept[len(kept)-1]
+	proof, err := blob(kindTraffic, fmt.Sprintf("for %s the source served nobody and the target %.0f requests per second (the source before the fence: %.0f), without failures on either side",
+		cmp.Or(t.r.Now().Sub(t.since).Round(time.Second), t.a.For), end.Target.ReadQPS+end.Target.WriteQPS, before.Source.ReadQPS+before.Source.WriteQPS))
+	if err != nil {
+		return err
+	}
+	return t.r.update(t.id, func(s *state.Step) { s.Proof = proof })
+}
