@@ -33,6 +33,7 @@ func Run(ctx context.Context, args []string, e Env) int {
 		Commands: append([]*ucli.Command{
 			e.initCommand(), e.fmtCommand(), e.validateCommand(), e.planCommand(), e.applyCommand(), e.statusCommand(),
 			e.verifyCommand(), e.rollbackCommand(), e.doctorCommand(), e.stateCommand(), e.sandboxCommand(), e.watchdogCommand(), e.canaryCommand(), e.completeCommand(),
+			e.reportCommand(),
 		}, e.laterCommands()...),
 	}
 	for _, c := range app.Commands {

@@ -20,6 +20,7 @@ const (
 	codeNoState           = "PM1930"
 	codeNothingToUndo     = "PM1931"
 	codeNothingToComplete = "PM1932"
+	codeNoCertificate     = "PM1933"
 	codeNotYet            = "PM1940" // a flag of a later release
 	codeUnreadable        = "PM1950"
 	codeUnwritable        = "PM1951"

@@ -7,7 +7,6 @@ import ucli "github.com/urfave/cli/v2"
 func (e Env) laterCommands() []*ucli.Command {
 	later := []struct{ name, usage, hint string }{
 		{"split", "turn a cold backup into bulk-load input", "method \"copy\" moves rows without files"},
-		{"report", "one self-contained HTML page of a run", "`pegmigrate state show -json` and `apply -json` hold the same facts"},
 	}
 	var out []*ucli.Command
 	for _, l := range later {

@@ -165,6 +165,13 @@ func (e Env) remember(s *session, doc *state.Document, out *view.Status) error {
 	}
 	out.Lineage, out.Serial, out.Outcome = doc.Lineage, doc.Serial, doc.Outcome
 	out.UpdatedAt = doc.UpdatedAt
+	certificate, err := apply.CertificateOf(doc)
+	if err != nil {
+		return err
+	}
+	if certificate != nil {
+		out.Window = certificate.Window
+	}
 	out.PartitionsCopied, out.PartitionCount, out.RowsCopied = o.Progress.PartitionsCopied, o.Progress.PartitionCount, o.Progress.RowsCopied
 	for _, step := range doc.Steps {
 		out.Steps = append(out.Steps, view.StepStatus{ID: step.ID, Status: string(step.Status), Started: step.Started,

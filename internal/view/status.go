@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/state"
 )
 
@@ -31,6 +32,8 @@ type Status struct {
 	PartitionsCopied int    `json:"partitions_copied"`
 	PartitionCount   int    `json:"partition_count"`
 	RowsCopied       uint64 `json:"rows_copied"`
+	// Window is the reject window of a cut-over that is done, nil without one.
+	Window *event.CutOver `json:"window,omitempty"`
 	// Live are facts of the clusters, one line each.
 	Live []string `json:"live,omitempty"`
 }
@@ -68,6 +71,9 @@ func StatusText(w io.Writer, s Status, style Style) error {
 	}
 	if s.PartitionCount > 0 {
 		p.hang("  copied    ", fmt.Sprintf("%d of %s, %d rows", s.PartitionsCopied, plural(s.PartitionCount, "source partition"), s.RowsCopied), nil)
+	}
+	if s.Window != nil {
+		p.hang("  window    ", windowText(*s.Window)+": "+windowParts(*s.Window), nil)
 	}
 	statusSteps(p, s.Steps)
 	if len(s.Live) > 0 {

@@ -35,6 +35,7 @@ func TestStatusText(t *testing.T) {
 	failed.Steps[2].Finished = noon.Add(5 * time.Minute)
 	done := someStatus()
 	done.Outcome = state.OutcomeDone
+	done.Window = someCertificate().Window
 	undone := someStatus()
 	undone.Outcome = state.OutcomeRolledBack
 	var b bytes.Buffer
