@@ -109,7 +109,7 @@ func (w *liveWorld) writer(id, of int, stop <-chan struct{}, delay time.Duration
 	queue := make(chan underWay, 100_000)
 	w.arrived.Go(func() {
 		for u := range queue {
-			time.Sleep(time.Until(u.at))
+			<-time.After(time.Until(u.at))
 			if err := w.write(w.dst, u.row); err != nil {
 				w.t.Errorf("write to the target: %v", err)
 			}

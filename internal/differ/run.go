@@ -168,7 +168,7 @@ func (r *run) work(ctx context.Context) error {
 			}
 			return err
 		}
-		err := error(nil)
+		var err error
 		if r.watch != nil {
 			err = r.watch.scanned(u)
 		} else {
