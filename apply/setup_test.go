@@ -39,6 +39,10 @@ type scene struct {
 	fsys func(atomicfile.FS) atomicfile.FS
 	// words keeps what in a plan is for people.
 	words bool
+	// plan is what is run, nil for what the declaration gives.
+	plan *plan.Plan
+	// guard is the watchdog of the next runs, nil for none.
+	guard apply.Watchdog
 	// sink sees the events of the next runs besides the recorder.
 	sink func(event.Event)
 
@@ -174,7 +178,10 @@ func (s *scene) session(do func(*apply.Run) error) (err error) {
 		}
 	}()
 	if store.Document() == nil {
-		p := s.build()
+		p := s.plan
+		if p == nil {
+			p = s.build()
+		}
 		if !s.words {
 			s.slim(p)
 		}
@@ -186,11 +193,13 @@ func (s *scene) session(do func(*apply.Run) error) (err error) {
 			return err
 		}
 	}
-	p, err := apply.PlanOf(store.Document())
-	if err != nil {
-		return err
+	p := s.plan
+	if p == nil {
+		if p, err = apply.PlanOf(store.Document()); err != nil {
+			return err
+		}
 	}
-	return do(apply.New(apply.Config{Plan: p, Store: store, World: s.world.world(), Sink: s, Waits: s.waits,
+	return do(apply.New(apply.Config{Watchdog: s.guard, Plan: p, Store: store, World: s.world.world(), Sink: s, Waits: s.waits,
 		Owner: "ann@ops1", Resume: "pegmigrate apply conf", Now: time.Now}))
 }
 
