@@ -127,7 +127,7 @@ func (d *Document) Clone() *Document {
 		return nil
 	}
 	c := *d
-	c.Plan, c.Owner = d.Plan.clone(), d.Owner.clone()
+	c.Plan, c.Owner, c.Certificate = d.Plan.clone(), d.Owner.clone(), d.Certificate.clone()
 	c.Approved = slices.Clone(d.Approved)
 	c.Steps = slices.Clone(d.Steps)
 	for i := range c.Steps {

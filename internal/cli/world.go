@@ -13,6 +13,7 @@ func (s *session) world() apply.World {
 		Tables: actuate.NewTables(s.actuators),
 		Fences: actuate.NewFences(s.actuators),
 		Engine: actuate.NewEngine(s.actuators, s.env.Now),
+		Live:   actuate.NewLive(s.actuators, s.env.Now),
 		Routes: s.env.routes(s.actuators),
 	}
 }

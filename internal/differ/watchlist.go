@@ -21,7 +21,7 @@ const (
 	// watchedBytes bounds the memory of the keys that are looked at again.
 	watchedBytes = 64 << 20
 	// openBytes bounds the keys that stay open: they are stored with the state of a migration.
-	openBytes = 8 << 20
+	openBytes = 4 << 20
 )
 
 // watchlist looks again at keys that were unequal until they are settled. Safe for concurrent use.
