@@ -217,6 +217,13 @@ func undoText(a plan.Action) string {
 		return "put " + clean(strings.Join(a.Keys, ", ")) + " back"
 	case plan.Disown:
 		return "take the marker out"
+	case plan.RemoveDuplication:
+		if a.DropFollower {
+			return "remove the duplication, drop " + clean(a.Target.String()) + " if it was made by it"
+		}
+		return "remove the duplication; " + clean(a.Target.String()) + " stays"
+	case plan.ReleaseBalancer:
+		return "give " + clean(a.Cluster) + " its meta level back"
 	}
 	return clean(a.Kind())
 }
