@@ -113,8 +113,12 @@ func mayImport() map[string][]string {
 		"internal/scan":   {"internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 		"internal/copier": {"internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 		"internal/differ": {"internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
+		// Route records and proxies; it gives plans their facts.
+		"internal/metaproxy": {"plan", "schema", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
+		// A witness is worth what it does not share with us.
+		"internal/canary": {},
 		// Looking cannot change: observe takes in nothing that acts.
-		"internal/observe": {"plan", "schema", "internal/marker", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
+		"internal/observe": {"plan", "schema", "internal/marker", "internal/metaproxy", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 	}
 }
 
@@ -138,7 +142,7 @@ func TestPackagesTakeInOnlyWhatTheirPlaceAllows(t *testing.T) {
 func TestPackagesThatMustStayApart(t *testing.T) {
 	g := importGraph(t)
 	world := []string{"internal/cli", "internal/view", "internal/pegasus", "internal/wire", "internal/metaproxy",
-		"internal/sandbox", "internal/copier", "internal/differ", "internal/actuate", "internal/observe"}
+		"internal/sandbox", "internal/copier", "internal/differ", "internal/actuate", "internal/observe", "internal/canary"}
 	never := map[string][]string{
 		"schema":           append([]string{"plan", "apply", "state"}, world...),
 		"plan":             append([]string{"apply", "state"}, world...),
@@ -191,6 +195,9 @@ func TestOnlyTheCommandsJoinDecisionAndAction(t *testing.T) {
 		}
 		if pkg != "main" && slices.Contains(direct, "internal/cli") {
 			t.Errorf("%s imports internal/cli; only main may", pkg)
+		}
+		if pkg != "internal/cli" && slices.Contains(direct, "internal/canary") {
+			t.Errorf("%s imports internal/canary, and with it Apache's client; only internal/cli may", pkg)
 		}
 		if pkg != "internal/cli" && slices.Contains(direct, "internal/sandbox") && !testOnly(pkg) {
 			t.Errorf("%s imports internal/sandbox; only internal/cli and tests may", pkg)

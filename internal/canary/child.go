@@ -39,15 +39,15 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.Limit)
 	defer cancel()
-	log := &lastLine{}
-	pegalog.SetLogger(log) // the default one writes a file into the working folder
+	words := &lastLine{}
+	pegalog.SetLogger(words) // the default one writes a file into the working folder
 	answers := make(chan Answer, 1)
-	go func() { answers <- read(ctx, q, log) }()
+	go func() { answers <- read(ctx, q, words) }()
 	var a Answer
 	select {
 	case a = <-answers:
 	case <-afterEnd(ctx):
-		a.Error = "the client does not come back" + log.said()
+		a.Error = "the client does not come back" + words.said()
 	}
 	return json.NewEncoder(out).Encode(a)
 }
@@ -59,20 +59,23 @@ func afterEnd(ctx context.Context) <-chan struct{} {
 	return fired
 }
 
-// read asks the client. What it calls fatal comes as a panic, see lastLine.
-func read(ctx context.Context, q Question, log *lastLine) (a Answer) {
+// read asks the client.
+func read(ctx context.Context, q Question, words *lastLine) (a Answer) {
 	defer func() {
 		if p := recover(); p != nil {
-			a = Answer{Error: fmt.Sprintf("the client gave up: %v", p)}
+			a = Answer{Error: fmt.Sprintf("the client panicked: %v", p)}
 		}
 	}()
 	client := pegasus.NewClient(pegasus.Config{MetaServers: []string{q.Proxy}})
+	if client == nil { // it called Fatal, see lastLine
+		return Answer{Error: "the client does not start" + words.said()}
+	}
 	defer func() { _ = client.Close() }()
 	call, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	table, err := client.OpenTable(call, q.Table)
 	if err != nil {
-		return Answer{Error: fmt.Sprintf("the client cannot open table %s: %v%s", q.Table, err, log.said())}
+		return Answer{Error: fmt.Sprintf("the client cannot open table %s: %v%s", q.Table, err, words.said())}
 	}
 	rows := make([]Row, 0, len(q.Rows))
 	for _, k := range q.Rows {
@@ -95,18 +98,18 @@ func get(ctx context.Context, table pegasus.TableConnector, k Key) Row {
 	return Row{Found: value != nil, Value: value} // nil is the client's word for no row
 }
 
-// lastLine is the client's log: the last line is kept for an error message. Its Fatal panics, where
-// the default ends the process without an answer.
+// lastLine is the client's log: the last line is kept for an error message. Its Fatal returns, where
+// the default ends the process without an answer; the client goes on with nil then.
 type lastLine struct {
 	mu   sync.Mutex
 	text string
 }
 
 // Fatal implements pegalog.Logger.
-func (*lastLine) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+func (l *lastLine) Fatal(args ...any) { l.keep(fmt.Sprint(args...)) }
 
 // Fatalf implements pegalog.Logger.
-func (*lastLine) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (l *lastLine) Fatalf(format string, args ...any) { l.keep(fmt.Sprintf(format, args...)) }
 
 // Print implements pegalog.Logger.
 func (l *lastLine) Print(args ...any) { l.keep(fmt.Sprint(args...)) }
