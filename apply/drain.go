@@ -74,6 +74,9 @@ func (d *drainRunner) look(ctx context.Context) (open string, err error) {
 		return fmt.Sprintf("the fence of %d partitions (first: %d) may have leaked; their decrees are frozen again", len(leaked), leaked[0]), nil
 	}
 	d.proof = proof
+	if d.r.handedOver() {
+		return "", nil
+	}
 	return "", d.r.certify(func(c *Certificate) {
 		c.Drained, c.Partitions = d.r.Now(), proof
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
@@ -38,7 +39,39 @@ func (e *endRunner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.r.drainLast(ctx, e.base, e.a); err != nil {
+		return err
+	}
 	return e.remove(ctx, e.a.Source, id)
+}
+
+// drainLast proves once more that everything is shipped: a primary that moved since the switch may
+// have let a write in, and what is not shipped when the duplication ends never is.
+func (r *Run) drainLast(ctx context.Context, b base, a plan.RemoveDuplication) error {
+	if !r.cutsOver() {
+		return nil
+	}
+	s, err := b.table(ctx, a.Source)
+	if err != nil {
+		return err
+	}
+	if !deniesWrites(marker.PriorOf(s.Envs, plan.EnvDeny)) {
+		return &StepError{Step: b.id, Code: CodeFence, Text: fmt.Sprintf("%s takes writes again: somebody took the fence down", a.Source),
+			Hint: fmt.Sprintf("what it takes from the end of the duplication on is lost for the target; in the shell of cluster %s: use %s; set_app_envs %s %s; then run the same command again",
+				a.Source.Cluster, a.Source.Table, plan.EnvDeny, r.denyMode())}
+	}
+	r.freezer = nil
+	defer r.stopWatch()
+	return (&drainRunner{base: b, a: plan.Drain{Source: a.Source, Target: a.Target, Remote: a.Remote}}).run(ctx)
+}
+
+// denyMode is the value that the source's deny env has behind the cut-over.
+func (r *Run) denyMode() string {
+	if step, ok := firstStep[plan.Evict](r.Plan); ok {
+		return step.Action.(plan.Evict).Mode
+	}
+	_, f, _ := r.fenceStep()
+	return f.Mode
 }
 
 // removed says whether a duplication is gone; with the table it is.

@@ -166,6 +166,9 @@ func (q *freezeRunner) look(ctx context.Context) (open string, err error) {
 			return fmt.Sprintf("partition %d: decree %d is prepared, %d committed", d.Partition, z.Decree, d.Committed), nil
 		}
 	}
+	if q.r.handedOver() {
+		return "", nil
+	}
 	return "", q.r.certify(func(c *Certificate) {
 		for _, z := range f.done {
 			c.Frozen = later(c.Frozen, z.At)
