@@ -296,7 +296,9 @@ func (f fakeDuplications) AddDuplication(ctx context.Context, a plan.AddDuplicat
 		if f.w.clusters[strings.TrimPrefix(a.Remote, "cluster-")] == nil {
 			return fmt.Errorf("ERR_INVALID_PARAMETERS: failed to find cluster[%s]: %w", a.Remote, apply.ErrRefused)
 		}
-		id, did = f.w.startDuplication(t, a), true
+		if !f.w.addsNothing {
+			id, did = f.w.startDuplication(t, a), true
+		}
 		return nil
 	})
 	if err != nil && did {

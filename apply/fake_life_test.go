@@ -35,6 +35,8 @@ type fakeLife struct {
 	moved    int
 	// lateAdds are ADD_DUPLICATION requests that are still on their way.
 	lateAdds []lateAdd
+	// addsNothing makes ADD_DUPLICATION answer OK and do nothing.
+	addsNothing bool
 
 	records   map[string]*apply.RouteRecord // by path
 	proxies   []*fakeProxy
