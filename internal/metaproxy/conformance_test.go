@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/pegmigrate/pegmigrate/internal/sandbox/zookeeper"
 )
 
 // TestRealZooKeeper holds this package to a real server, which scripts/zookeeper.sh starts.
@@ -21,6 +23,16 @@ func TestRealZooKeeper(t *testing.T) {
 		t.Skip("run by `make test-external`: scripts/zookeeper.sh starts a real ZooKeeper and sets PEGMIGRATE_TEST_ZOOKEEPER")
 	}
 	conform(t, addr)
+}
+
+// TestSandboxZooKeeper holds the sandbox's server to the same.
+func TestSandboxZooKeeper(t *testing.T) {
+	s, err := zookeeper.Start(zookeeper.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	conform(t, s.Addr())
 }
 
 const valid = `{"x":1.50, "cluster_name":"source","meta_addrs":"10.0.0.1:34601,10.0.0.2:34601"}`

@@ -132,11 +132,11 @@ func (s *Store) set(ctx context.Context, path string, raw []byte, on int32) (ver
 		}
 		sent := x.bar()
 		switch {
-		case refusal(err):
+		case refusal(err), readOnly(err):
 			s.opts.observe(x.addr, wire.AfterReply)
 			return true, said(err)
 		case sent:
-			return true, fmt.Errorf("%w (%s: %w)", ErrOutcomeUnknown, x.addr, err)
+			return true, fmt.Errorf("%w (%s: %v)", ErrOutcomeUnknown, x.addr, err) //nolint:errorlint // the end of ctx would hide it
 		}
 		return false, err
 	})
@@ -148,7 +148,7 @@ func (s *Store) readBack(ctx context.Context, path string, raw []byte, on int32,
 	now, version, err := s.fetch(ctx, path)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("%w; reading it back failed: %w", unknown, err)
+		return 0, fmt.Errorf("%w; reading it back failed: %v", unknown, err) //nolint:errorlint // ErrSilent would say that nothing was sent
 	case version == on+1 && bytes.Equal(now, raw):
 		return version, nil
 	case version == on+1:
@@ -243,10 +243,17 @@ func refusal(err error) bool {
 	return false
 }
 
+// readOnly tells whether a server has lost its quorum and says that it changes nothing
+// (KeeperException.Code.NOTREADONLY, -119; the library has no value for it).
+func readOnly(err error) bool { return err != nil && err.Error() == "unknown error: -119" }
+
 // final tells whether another server would answer the same.
 func final(err error) bool {
 	return refusal(err) && !errors.Is(err, zk.ErrSessionExpired) && !errors.Is(err, zk.ErrSessionMoved)
 }
+
+// errReadOnly is an answer: nothing was changed, and the same may succeed in a moment.
+var errReadOnly = errors.New("the ZooKeeper server has no quorum and changes nothing")
 
 // said puts a server's refusal into this package's words.
 func said(err error) error {
@@ -259,6 +266,8 @@ func said(err error) error {
 		return fmt.Errorf("%w (%s=digest:user:password gives an identity)", ErrDenied, EnvIdentity)
 	case errors.Is(err, zk.ErrAuthFailed):
 		return ErrDenied
+	case readOnly(err):
+		return errReadOnly
 	}
 	return err
 }
