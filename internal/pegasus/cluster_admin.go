@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 )
@@ -145,32 +144,6 @@ func (c *Cluster) controlMeta(ctx context.Context, l idl.MetaLevel) (old idl.Met
 		return 0, err
 	}
 	return resp.OldLevel, nil
-}
-
-// Duplications lists the duplications of a table; a cluster whose metas run without
-// duplication ([replication] duplication_enabled) has none.
-func (c *Cluster) Duplications(ctx context.Context, table string) ([]Duplication, error) {
-	resp, addr, err := askMeta(ctx, c, idl.NameQueryDuplication, &idl.QueryDuplicationRequest{AppName: table}, false,
-		func(r *idl.QueryDuplicationResponse) idl.ErrorCode { return r.Err })
-	if err == nil && resp.Err == idl.ErrServiceNotActive {
-		return nil, nil
-	}
-	if err == nil {
-		err = refusal(c, idl.NameQueryDuplication, addr, resp.Err, "")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("duplications of table %s: %w", table, err)
-	}
-	var out []Duplication
-	for _, e := range resp.EntryList {
-		d := Duplication{ID: e.DupID, Status: e.Status.String(), Remote: e.Remote,
-			CreatedAt: time.UnixMilli(e.CreateTs).UTC(), Progress: e.Progress}
-		if e.FailMode != nil {
-			d.FailMode = e.FailMode.String()
-		}
-		out = append(out, d)
-	}
-	return out, nil
 }
 
 // BulkLoadStatus asks for the bulk load of a table; a table without one has Status

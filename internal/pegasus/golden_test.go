@@ -94,12 +94,12 @@ func TestRecordedRemoteCommands(t *testing.T) {
 			}
 		case strings.HasPrefix(cmd, "perf-counters"):
 			counters++
-			got, err := parsePerfCounters(output)
+			got, err := parseCounters(output)
 			if err != nil {
 				t.Errorf("%v: %v", args, err)
 			}
-			values += len(got)
-			for name := range got {
+			values += len(got.Values)
+			for name := range got.Values {
 				if !strings.Contains(name, args[0]) && (len(args) < 2 || !strings.Contains(name, args[1])) {
 					t.Errorf("%v gave %s", args, name)
 				}
@@ -126,7 +126,7 @@ func TestServerInfoOfLaterServers(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "[]", `{"result":"ERROR: bad regexp"}`, `{"result":"OK","counters":[{"name":"x","value":"y"}]}`} {
-		if _, err := parsePerfCounters(bad); err == nil {
+		if _, err := parseCounters(bad); err == nil {
 			t.Errorf("%q was read", bad)
 		}
 	}

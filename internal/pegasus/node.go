@@ -168,42 +168,5 @@ func parseServerInfo(out string) (ServerInfo, error) {
 	return info, nil
 }
 
-// PerfCounters reads the counters whose full name contains one of the substrings
-// (servers up to 2.5; later ones answer ErrUnknownCommand). Note that reading resets
-// counters of type VOLATILE_NUMBER for every other reader.
-func (c *Cluster) PerfCounters(ctx context.Context, node string, substrings ...string) (map[string]float64, error) {
-	out, err := c.RemoteCommand(ctx, node, "perf-counters-by-substr", substrings...)
-	if err != nil {
-		return nil, err
-	}
-	counters, err := parsePerfCounters(out)
-	if err != nil {
-		return nil, fmt.Errorf("perf counters of %s: %w", node, err)
-	}
-	return counters, nil
-}
-
-// parsePerfCounters reads the JSON of the perf-counters commands.
-func parsePerfCounters(out string) (map[string]float64, error) {
-	var j struct {
-		Result   string `json:"result"`
-		Counters []struct {
-			Name  string  `json:"name"`
-			Value float64 `json:"value"`
-		} `json:"counters"`
-	}
-	if err := json.Unmarshal([]byte(out), &j); err != nil {
-		return nil, fmt.Errorf("cannot be read: %w: %q", err, clip(out))
-	}
-	if j.Result != "OK" {
-		return nil, fmt.Errorf("server says %q", clip(j.Result))
-	}
-	counters := make(map[string]float64, len(j.Counters))
-	for _, x := range j.Counters {
-		counters[x.Name] = x.Value
-	}
-	return counters, nil
-}
-
 // clip shortens a server's text for an error.
 func clip(s string) string { return s[:min(len(s), 200)] }

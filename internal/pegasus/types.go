@@ -151,6 +151,20 @@ type Duplication struct {
 	CreatedAt time.Time
 	// Progress maps partitions to confirmed decrees; nil when the server does not say.
 	Progress map[int32]int64
+	// RemoteTable and RemoteReplicas are the follower's name and replica count; "" and 0 up to 2.5,
+	// where both are the source's.
+	RemoteTable    string
+	RemoteReplicas int32
+	// PartitionStates is what the meta knows of each partition; nil up to 2.5.
+	PartitionStates map[int32]DuplicationState
+}
+
+// DuplicationState is the progress of one partition as the meta knows it: the replica's last report,
+// some ten seconds old or more.
+type DuplicationState struct {
+	// Confirmed is the decree up to which the remote cluster has everything, Committed the source's
+	// last one when that was reported.
+	Confirmed, Committed int64
 }
 
 // BulkLoad is the state of a table's bulk load.
