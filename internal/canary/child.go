@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -98,8 +99,8 @@ func get(ctx context.Context, table pegasus.TableConnector, k Key) Row {
 	return Row{Found: value != nil, Value: value} // nil is the client's word for no row
 }
 
-// lastLine is the client's log: the last line is kept for an error message. Its Fatal returns, where
-// the default ends the process without an answer; the client goes on with nil then.
+// lastLine is the client's log: the last line about a failure is kept for an error message. Its Fatal
+// returns, where the default ends the process without an answer; the client goes on with nil then.
 type lastLine struct {
 	mu   sync.Mutex
 	text string
@@ -112,10 +113,17 @@ func (l *lastLine) Fatal(args ...any) { l.keep(fmt.Sprint(args...)) }
 func (l *lastLine) Fatalf(format string, args ...any) { l.keep(fmt.Sprintf(format, args...)) }
 
 // Print implements pegalog.Logger.
-func (l *lastLine) Print(args ...any) { l.keep(fmt.Sprint(args...)) }
+func (l *lastLine) Print(args ...any) { l.keepFailure(fmt.Sprint(args...)) }
 
 // Printf implements pegalog.Logger.
-func (l *lastLine) Printf(format string, args ...any) { l.keep(fmt.Sprintf(format, args...)) }
+func (l *lastLine) Printf(format string, args ...any) { l.keepFailure(fmt.Sprintf(format, args...)) }
+
+// keepFailure leaves out what the client says of its ordinary life.
+func (l *lastLine) keepFailure(line string) {
+	if strings.Contains(line, "fail") || strings.Contains(line, "error") {
+		l.keep(line)
+	}
+}
 
 func (l *lastLine) keep(line string) {
 	l.mu.Lock()
