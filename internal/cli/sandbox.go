@@ -18,7 +18,7 @@ func (e Env) sandboxCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:        "sandbox",
 		Usage:       "embedded clusters to try everything on; their data survives nothing",
-		Subcommands: []*ucli.Command{e.sandboxUp(), e.sandboxLoad(), e.sandboxDump(), e.sandboxFault()},
+		Subcommands: []*ucli.Command{e.sandboxUp(), e.sandboxLoad(), e.sandboxDump(), e.sandboxFault(), e.sandboxRoute()},
 	}
 }
 
@@ -43,6 +43,7 @@ func (e Env) sandboxUp() *ucli.Command {
 			&ucli.IntFlag{Name: "clusters", Value: 2, Usage: "how many, named a, b, …"},
 			&ucli.IntFlag{Name: "metas", Value: 2, Usage: "meta servers per cluster"},
 			&ucli.IntFlag{Name: "replicas", Value: 3, Usage: "replica servers per cluster"},
+			&ucli.IntFlag{Name: "metaproxies", Usage: "MetaProxies, with the ZooKeeper that holds their records"},
 			&ucli.Float64Flag{Name: "time-factor", Value: 100, Usage: "divide the servers' real intervals by this"},
 			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "makes placements and scan context ids repeatable"},
 		},
@@ -51,7 +52,7 @@ func (e Env) sandboxUp() *ucli.Command {
 				return err
 			}
 			err := sandbox.Up(c.Context, sandbox.UpConfig{Dir: c.String("dir"), Clusters: c.Int("clusters"), Metas: c.Int("metas"),
-				Replicas: c.Int("replicas"), TimeFactor: c.Float64("time-factor"), Seed: c.Uint64("seed"), Log: e.Stderr})
+				Replicas: c.Int("replicas"), TimeFactor: c.Float64("time-factor"), Seed: c.Uint64("seed"), MetaProxies: c.Int("metaproxies"), Log: e.Stderr})
 			return sandboxFailure(err)
 		},
 	}
@@ -129,7 +130,7 @@ func (e Env) sandboxFault() *ucli.Command {
 		Name:        "fault",
 		Usage:       "inject a fault, list those that last, or end them",
 		Description: "Kinds: " + strings.Join(kinds, ", ") + "\n" + exitHelp,
-		Flags: []ucli.Flag{
+		Flags: append([]ucli.Flag{
 			dirFlag(), clusterFlag(),
 			&ucli.StringFlag{Name: "kind", Usage: "what happens; without it the lasting faults are listed"},
 			&ucli.BoolFlag{Name: "clear", Usage: "end all faults of the cluster, or the one named by -id, and start dead servers again"},
@@ -144,9 +145,15 @@ func (e Env) sandboxFault() *ucli.Command {
 			&ucli.IntFlag{Name: "server", Usage: "index of the server; without it another one each time"},
 			&ucli.StringFlag{Name: "table", Usage: "this table only"},
 			&ucli.IntFlag{Name: "partition", Usage: "this partition only"},
-		},
+		}, routeFaultFlags()...),
 		Action: func(c *ucli.Context) error {
-			if err := need(c, "dir", "cluster"); err != nil {
+			if err := need(c, "dir"); err != nil {
+				return err
+			}
+			if f, ok := routeFaultOf(c); ok {
+				return sandboxFailure(sandbox.Remote{Dir: c.String("dir")}.DisturbRoute(c.Context, f))
+			}
+			if err := need(c, "cluster"); err != nil {
 				return err
 			}
 			remote, cluster := sandbox.Remote{Dir: c.String("dir")}, c.String("cluster")

@@ -10,6 +10,9 @@ const (
 	opFault  = "fault"
 	opClear  = "clear"
 	opFaults = "faults"
+	opRoute  = "route"
+	opShow   = "route-show"
+	opShake  = "route-fault"
 )
 
 // controlRequest is what another process asks of a running sandbox.
@@ -23,6 +26,9 @@ type controlRequest struct {
 	Load       LoadSpec `json:"load,omitzero"`
 	Fault      Fault    `json:"fault,omitzero"`
 	ID         int      `json:"id,omitempty"`
+	// Record is written as it is; "" means the record that leads to Cluster.
+	Record     string     `json:"record,omitempty"`
+	RouteFault RouteFault `json:"route_fault,omitzero"`
 }
 
 // controlEnd is the last line of an answer.

@@ -55,6 +55,22 @@ func (r Remote) Faults(ctx context.Context, cluster string, out io.Writer) error
 	return r.ask(ctx, out, controlRequest{Op: opFaults, Cluster: cluster})
 }
 
+// Lead writes the route record of a table, which leads to a cluster, or any text as that record.
+func (r Remote) Lead(ctx context.Context, table, cluster, record string) error {
+	return r.ask(ctx, io.Discard, controlRequest{Op: opRoute, Table: table, Cluster: cluster, Record: record})
+}
+
+// Routes writes what there is of ZooKeeper and proxies, and the record of one table or of all for "",
+// as lines of JSON.
+func (r Remote) Routes(ctx context.Context, table string, out io.Writer) error {
+	return r.ask(ctx, out, controlRequest{Op: opShow, Table: table})
+}
+
+// DisturbRoute lets a fault of ZooKeeper or proxies happen.
+func (r Remote) DisturbRoute(ctx context.Context, f RouteFault) error {
+	return r.ask(ctx, io.Discard, controlRequest{Op: opShake, RouteFault: f})
+}
+
 // RemoteError is a failure that the other process reports.
 type RemoteError struct {
 	Message string

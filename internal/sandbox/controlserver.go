@@ -71,7 +71,7 @@ func (s *controlSocket) close() error {
 }
 
 // serve answers requests until ctx is done.
-func (s *controlSocket) serve(ctx context.Context, clusters []*Cluster) error {
+func (s *controlSocket) serve(ctx context.Context, world controlled) error {
 	stop := context.AfterFunc(ctx, func() {
 		_ = s.ln.Close() // reported by close, if at all
 	})
@@ -88,12 +88,12 @@ func (s *controlSocket) serve(ctx context.Context, clusters []*Cluster) error {
 		if err != nil {
 			return fmt.Errorf("sandbox: control socket: %w", err)
 		}
-		s.wg.Go(func() { controlOne(ctx, conn, clusters) })
+		s.wg.Go(func() { controlOne(ctx, conn, world) })
 	}
 }
 
 // controlOne answers one request.
-func controlOne(ctx context.Context, conn net.Conn, clusters []*Cluster) {
+func controlOne(ctx context.Context, conn net.Conn, world controlled) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
@@ -103,7 +103,7 @@ func controlOne(ctx context.Context, conn net.Conn, clusters []*Cluster) {
 	}
 	out := bufio.NewWriterSize(conn, 256<<10)
 	end := controlEnd{End: true}
-	if err := execute(ctx, line, clusters, out); err != nil {
+	if err := world.execute(ctx, line, out); err != nil {
 		end.Error = err.Error()
 		errors.As(err, &end.Code)
 	}
@@ -113,17 +113,49 @@ func controlOne(ctx context.Context, conn net.Conn, clusters []*Cluster) {
 }
 
 // execute runs one request and writes its output.
-func execute(ctx context.Context, line []byte, clusters []*Cluster, out io.Writer) error {
+func (w controlled) execute(ctx context.Context, line []byte, out io.Writer) error {
 	var req controlRequest
 	if err := json.Unmarshal(line, &req); err != nil {
 		return fmt.Errorf("sandbox: control request: %w", err)
 	}
-	for _, c := range clusters {
-		if c.Name() == req.Cluster {
-			return c.execute(ctx, req, out)
+	switch req.Op {
+	case opShow, opShake, opRoute:
+		return w.executeRoute(req, out)
+	}
+	c, err := w.cluster(req.Cluster)
+	if err != nil {
+		return err
+	}
+	return c.execute(ctx, req, out)
+}
+
+func (w controlled) cluster(name string) (*Cluster, error) {
+	for _, c := range w.clusters {
+		if c.Name() == name {
+			return c, nil
 		}
 	}
-	return fmt.Errorf("sandbox: no cluster %q, there are a to %c", req.Cluster, 'a'+len(clusters)-1)
+	return nil, fmt.Errorf("sandbox: no cluster %q, there are a to %c", name, 'a'+len(w.clusters)-1)
+}
+
+// executeRoute is execute for ZooKeeper and the proxies.
+func (w controlled) executeRoute(req controlRequest, out io.Writer) error {
+	if w.routing == nil {
+		return errors.New("sandbox: there is no MetaProxy; start with -metaproxies 2")
+	}
+	switch {
+	case req.Op == opShow:
+		return w.routing.Show(req.Table, out)
+	case req.Op == opShake:
+		return w.routing.Inject(req.RouteFault)
+	case req.Record != "":
+		return w.routing.SetRecord(req.Table, req.Record)
+	}
+	c, err := w.cluster(req.Cluster)
+	if err != nil {
+		return err
+	}
+	return w.routing.Lead(req.Table, c)
 }
 
 func (c *Cluster) execute(ctx context.Context, req controlRequest, out io.Writer) error {

@@ -34,16 +34,22 @@ type UpConfig struct {
 	TimeFactor float64
 	// Seed as in Config.
 	Seed uint64
+	// MetaProxies is how many proxies to start, with a ZooKeeper that holds their records and that the
+	// clusters report as theirs. Default 0: neither.
+	MetaProxies int
 	// Log gets a few lines for people. Default: none.
 	Log io.Writer
 }
 
 // Description is the content of DescriptionFile.
 type Description struct {
-	Clusters    []ClusterDescription `json:"clusters"`
-	ZooKeeper   string               `json:"zookeeper"`
-	MetaProxies []string             `json:"metaproxies"`
-	BlockStore  string               `json:"block_store"`
+	Clusters []ClusterDescription `json:"clusters"`
+	// ZooKeeper is "" without MetaProxies.
+	ZooKeeper string `json:"zookeeper"`
+	// RouteRoot is the node above the route records, "" without MetaProxies.
+	RouteRoot   string   `json:"route_root,omitempty"`
+	MetaProxies []string `json:"metaproxies"`
+	BlockStore  string   `json:"block_store"`
 }
 
 // ClusterDescription is one cluster of a Description.
@@ -67,6 +73,9 @@ func Up(ctx context.Context, cfg UpConfig) (err error) {
 	if cfg.Dir == "" {
 		return errors.New("sandbox: no folder given")
 	}
+	if cfg.MetaProxies < 0 || cfg.MetaProxies > maxProxies {
+		return fmt.Errorf("sandbox: %d proxies, must be 0 to %d", cfg.MetaProxies, maxProxies)
+	}
 	if cfg.Clusters < 1 || cfg.Clusters > maxClusters {
 		return fmt.Errorf("sandbox: %d clusters, must be 1 to %d", cfg.Clusters, maxClusters)
 	}
@@ -80,30 +89,55 @@ func Up(ctx context.Context, cfg UpConfig) (err error) {
 	}
 	defer func() { err = errors.Join(err, socket.close()) }()
 
-	clusters, err := startAll(ctx, cfg)
-	defer func() {
-		for _, c := range clusters {
-			err = errors.Join(err, c.Close())
+	var world controlled
+	defer func() { err = errors.Join(err, world.close()) }()
+	if cfg.MetaProxies > 0 {
+		if world.routing, err = StartRouting(cfg.MetaProxies, cfg.Log); err != nil {
+			return err
 		}
-	}()
-	if err != nil {
+	}
+	if world.clusters, err = startAll(ctx, cfg, world.zooKeeper()); err != nil {
 		return err
 	}
-	if err := describe(files, cfg, clusters); err != nil {
+	if err := describe(files, cfg, world); err != nil {
 		return err
 	}
 	defer func() {
 		err = errors.Join(err, atomicfile.RemoveFile(files, filepath.Join(cfg.Dir, DescriptionFile)))
 	}()
-	for _, c := range clusters {
+	for _, c := range world.clusters {
 		fmt.Fprintf(cfg.Log, "cluster %s: metas %v, replica servers %v\n", c.Name(), c.MetaServers(), c.ReplicaServers())
 	}
 	fmt.Fprintf(cfg.Log, "ready: %s\n", filepath.Join(cfg.Dir, DescriptionFile))
-	return socket.serve(ctx, clusters)
+	return socket.serve(ctx, world)
+}
+
+// controlled is what a sandbox of Up consists of.
+type controlled struct {
+	clusters []*Cluster
+	routing  *Routing // nil without proxies
+}
+
+func (w controlled) zooKeeper() string {
+	if w.routing == nil {
+		return ""
+	}
+	return w.routing.ZooKeeper().Addr()
+}
+
+func (w controlled) close() error {
+	var errs []error
+	for _, c := range w.clusters {
+		errs = append(errs, c.Close())
+	}
+	if w.routing != nil {
+		errs = append(errs, w.routing.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // startAll starts the clusters; those that it returns with an error run too.
-func startAll(ctx context.Context, cfg UpConfig) ([]*Cluster, error) {
+func startAll(ctx context.Context, cfg UpConfig, zooKeeper string) ([]*Cluster, error) {
 	var names []string
 	for i := range cfg.Clusters {
 		names = append(names, string(rune('a'+i)))
@@ -112,7 +146,7 @@ func startAll(ctx context.Context, cfg UpConfig) ([]*Cluster, error) {
 	for i, name := range names {
 		c, err := Start(ctx, Config{
 			Name: name, Metas: cfg.Metas, Replicas: cfg.Replicas, TimeFactor: cfg.TimeFactor,
-			Seed: cfg.Seed + uint64(i), RemoteClusters: names,
+			Seed: cfg.Seed + uint64(i), RemoteClusters: names, ZooKeeper: zooKeeper,
 		})
 		if err != nil {
 			return clusters, err
@@ -124,9 +158,12 @@ func startAll(ctx context.Context, cfg UpConfig) ([]*Cluster, error) {
 
 // describe writes the starter and, last, the description that tells others that
 // everything is ready.
-func describe(files atomicfile.FS, cfg UpConfig, clusters []*Cluster) error {
-	d := Description{Clusters: []ClusterDescription{}, MetaProxies: []string{}}
-	for _, c := range clusters {
+func describe(files atomicfile.FS, cfg UpConfig, world controlled) error {
+	d := Description{Clusters: []ClusterDescription{}, ZooKeeper: world.zooKeeper(), MetaProxies: []string{}}
+	if world.routing != nil {
+		d.RouteRoot, d.MetaProxies = RouteRoot, world.routing.ProxyAddrs()
+	}
+	for _, c := range world.clusters {
 		d.Clusters = append(d.Clusters, ClusterDescription{
 			Name: c.Name(), MetaServers: c.MetaServers(), ReplicaServers: c.ReplicaServers(),
 		})

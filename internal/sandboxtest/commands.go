@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -32,7 +33,15 @@ import (
 //	wait-rows CLUSTER/TABLE N                      wait until the table is there and has that many rows
 //	exits CODE COMMAND [ARGS…]                     runs it and expects that exit code
 //	kill-node CLUSTER REPLICA | restart-node CLUSTER REPLICA | lose-leader CLUSTER
+//
+// Those about ZooKeeper and MetaProxy are listed at routeCommands.
 func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
+	all := tableCommands()
+	maps.Copy(all, routeCommands())
+	return all
+}
+
+func tableCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"table":        createTable,
 		"load":         load,

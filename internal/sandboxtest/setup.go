@@ -19,6 +19,8 @@ type clustersKey struct{}
 type clusters struct {
 	ctx    context.Context
 	byName map[string]*sandbox.Cluster
+	// routing is nil until the verb metaproxies.
+	routing *sandbox.Routing
 }
 
 // timeFactor makes a config sync 150 ms and a new table healthy within 200 ms.
