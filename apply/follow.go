@@ -154,7 +154,7 @@ func (f *followRunner) knowFollower(s followed) error {
 	if why := f.r.followerOf(s.follower, memory); why != nil {
 		text := fmt.Sprintf("%s (id %d) is not the follower of this duplication: %v", f.a.Target, s.follower.ID, why)
 		if s.entry.Status == dsInit || s.entry.Status == dsPrepare {
-			text += "; somebody created it meanwhile, and the duplication stays in " + s.entry.Status + " for ever"
+			text += "; somebody created it meanwhile, and the duplication stays in " + dsPrepare + " for ever"
 		}
 		return &StepError{Step: f.id, Code: CodeTargetStolen, Text: text,
 			Hint: "`" + f.r.rollbackCommand() + "` takes the duplication back and leaves that table alone; then plan again"}

@@ -27,10 +27,9 @@ type lagSample struct {
 	at      time.Time
 	shipped map[int32]Lag
 	// outstanding counts mutations beyond rest, total those of the partitions that report.
-	unknown, behind            int
-	worst, total, outstanding  int64
-	firstUnknown, problem      string
-	committedSum, shippedTotal int64
+	unknown, behind           int
+	worst, total, outstanding int64
+	firstUnknown, problem     string
 }
 
 // lagRunner waits until a drain would be short.
@@ -46,6 +45,13 @@ type lagRunner struct {
 	fixed   time.Duration
 	rest    int64
 	asked   bool
+	moved   map[int32]lagMark
+}
+
+// lagMark is when a partition was last seen to ship something, by what it had shipped then.
+type lagMark struct {
+	shipped int64
+	at      time.Time
 }
 
 // done looks once. At rest that is enough; under traffic the rate of shipping has to be measured
@@ -97,13 +103,27 @@ func (l *lagRunner) target(ctx context.Context) string {
 	return ""
 }
 
-// mark changes as long as anything is shipped or reported.
+// mark is the partition that stands in the way for the longest time: one that does not report, or is
+// behind, and ships nothing. That others go on is no progress of its.
 func (l *lagRunner) mark() string {
 	if len(l.samples) == 0 {
 		return ""
 	}
 	s := l.samples[len(l.samples)-1]
-	return fmt.Sprint(s.unknown, s.shippedTotal)
+	least := max(l.a.Threshold, l.rest)
+	if s.unknown == 0 && s.behind == 0 {
+		least = l.rest
+	}
+	var oldest time.Time
+	for p, m := range l.moved {
+		if now, reports := s.shipped[p]; reports && now.Committed-now.Shipped <= least {
+			continue
+		}
+		if oldest.IsZero() || m.at.Before(oldest) {
+			oldest = m.at
+		}
+	}
+	return oldest.String()
 }
 
 // look samples the lag and says what is not within its limits.
@@ -203,7 +223,13 @@ func (l *lagRunner) sample(ctx context.Context, id int32) (lagSample, error) {
 		return lagSample{}, err
 	}
 	s := lagSample{at: l.r.Now(), shipped: map[int32]Lag{}}
+	if l.moved == nil {
+		l.moved = map[int32]lagMark{}
+	}
 	for _, lag := range lags {
+		if then, known := l.moved[lag.Partition]; !known || lag.Shipped > then.shipped {
+			l.moved[lag.Partition] = lagMark{lag.Shipped, s.at}
+		}
 		if lag.Shipped < 0 {
 			if s.unknown++; s.unknown == 1 {
 				s.firstUnknown, s.problem = fmt.Sprintf("partition %d on %s", lag.Partition, lag.Primary), lag.Problem
@@ -215,7 +241,6 @@ func (l *lagRunner) sample(ctx context.Context, id int32) (lagSample, error) {
 		s.total += behind
 		s.outstanding += max(behind-l.rest, 0)
 		s.worst = max(s.worst, behind)
-		s.shippedTotal += lag.Shipped
 		if behind > max(l.a.Threshold, l.rest) {
 			s.behind++
 		}

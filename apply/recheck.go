@@ -13,6 +13,7 @@ type recheckRunner struct {
 	base
 	a       plan.RecheckKeys
 	outcome *LiveOutcome
+	all     bool // everything was compared, not the open keys alone
 }
 
 func (k *recheckRunner) done(context.Context) (bool, string, error) {
@@ -24,7 +25,7 @@ func (k *recheckRunner) done(context.Context) (bool, string, error) {
 
 func (k *recheckRunner) text() string {
 	switch {
-	case k.a.Full || k.outcome.SourceRows > 0:
+	case k.all:
 		return fmt.Sprintf("%d rows on the source, %d on the target, 0 differences", k.outcome.SourceRows, k.outcome.TargetRows)
 	case k.outcome.OpenCount == 0:
 		return "no key was unequal at the live comparison"
@@ -43,6 +44,7 @@ func (k *recheckRunner) run(ctx context.Context) error {
 	var out LiveOutcome
 	switch {
 	case k.a.Full || live.TooMany:
+		k.all = true
 		out, err = k.r.World.Live.CompareLive(ctx, LiveJob{Source: k.a.Source, Target: k.a.Target, Limits: k.a.Limits,
 			Still: true, Report: func(p event.MoveProgress) { p.Step = k.id; k.r.Sink.Emit(p) }})
 	case live.OpenCount > 0:
@@ -53,7 +55,7 @@ func (k *recheckRunner) run(ctx context.Context) error {
 		return &StepError{Step: k.id, Code: CodeVerify, Text: "the comparison behind the fence could not be finished", Err: err,
 			Hint: "run the same command again when the cause is mended"}
 	}
-	if k.a.Full || live.TooMany {
+	if k.all {
 		out.Step = k.id
 		k.r.Sink.Emit(out.Verified)
 	}
@@ -64,7 +66,7 @@ func (k *recheckRunner) run(ctx context.Context) error {
 	return k.r.certify(func(c *Certificate) {
 		c.Rechecked, c.RecheckedKeys = k.r.Now(), out.OpenCount
 		c.Compared = countsOf(live)
-		if k.a.Full || live.TooMany {
+		if k.all {
 			c.Compared = countsOf(out)
 		}
 	})
