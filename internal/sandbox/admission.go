@@ -20,14 +20,17 @@ type admission struct {
 	delay time.Duration
 }
 
-// admitWrite checks in the order of replica::on_client_write: fence, size, split,
-// status, number of members, throttling.
+// admitWrite checks in the order of replica::on_client_write: fence, size,
+// writes that a duplicated table refuses, split, status, number of members, throttling.
 func (r *replica) admitWrite(q *request) admission {
 	switch {
 	case r.env.denyWrite:
 		return r.env.denied()
 	case q.BodyLength > maxWriteSize:
 		return admission{code: idl.ErrInvalidData}
+	case r.duplicating && !idempotent(q.Name):
+		r.rejected++
+		return admission{code: idl.ErrOperationDisabled}
 	case r.misrouted(q):
 		return admission{code: idl.ErrParentPartitionMisused}
 	case r.status != idl.ReplicaPrimary:
@@ -90,22 +93,5 @@ func (q *request) refuse(a admission, run handler, out []byte) []byte {
 		return out
 	default:
 		return q.fail(out, a.code)
-	}
-}
-
-// admitQueued is what becomes of a write that waited in the primary's queue: it goes
-// on waiting while the primary is inactive, is forgotten without an answer when the
-// replica is primary no more (primary_context::cleanup), and is prepared otherwise,
-// fence or not.
-func (r *replica) admitQueued() admission {
-	switch {
-	case r.status == idl.ReplicaPrimary && r.members < r.minMembers:
-		return admission{code: idl.ErrNotEnoughMember}
-	case r.status == idl.ReplicaPrimary:
-		return admission{}
-	case r.suspended:
-		return admission{delay: r.node.c.timing.Inactive}
-	default:
-		return admission{silent: true}
 	}
 }

@@ -42,6 +42,7 @@ type Cluster struct {
 	level  idl.MetaLevel
 	leader *metaServer // nil while none is elected
 	active bool        // the leader has read its state
+	peers  []*Cluster  // linked ones, this one included
 }
 
 // Start starts a cluster and returns when all its servers listen. Cancelling ctx
@@ -73,6 +74,9 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	}
 	if err := c.listen(); err != nil {
 		return nil, errors.Join(err, c.Close())
+	}
+	for _, s := range c.servers() {
+		s.peers.cfg = c.firstPeers()
 	}
 	c.leader, c.active = c.metas[0], true
 	c.startTimers()

@@ -38,9 +38,19 @@ type Config struct {
 	Listen string
 	// Seed makes phases, placements and scan context ids repeatable.
 	Seed uint64
-	// RemoteClusters are the names that duplications may go to, as in
-	// [duplication-group]; the cluster's own name is always among them.
+	// RemoteClusters are the names that duplications may go to: with the cluster's own
+	// they are [duplication-group], numbered in their order. Link sets it too.
 	RemoteClusters []string
+	// ClusterIDs is [duplication-group] as it is, instead of RemoteClusters and of what
+	// Link would set; the cluster's own name must be in it if it is to have an id. Ids
+	// are 1 to 127 and must differ: servers refuse to start otherwise.
+	ClusterIDs map[string]int
+	// ClusterMetas are lines of [pegasus.clusters] besides the cluster's own: addresses
+	// of the metas of others. Link adds those that are missing.
+	ClusterMetas map[string][]string
+	// ShipRate bounds how many mutations per second each partition ships to another
+	// cluster, unscaled; 0 means no bound. Real servers have none.
+	ShipRate float64
 	// LateCommit, when its Delay is set, is injected as FaultLateCommit from the start:
 	// only its Delay, Share and Times are used.
 	LateCommit Fault
@@ -77,8 +87,26 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("sandbox: time factor %v, must be 1 to 1000000", cfg.TimeFactor)
 	case strings.TrimSpace(cfg.Name) != cfg.Name:
 		return cfg, fmt.Errorf("sandbox: cluster name %q has outer white space", cfg.Name)
+	case !(cfg.ShipRate >= 0):
+		return cfg, fmt.Errorf("sandbox: ship rate %v is negative", cfg.ShipRate)
 	}
-	return cfg, nil
+	return cfg, validClusterIDs(cfg.ClusterIDs)
+}
+
+// validClusterIDs makes the checks of the registry of [duplication-group]
+// (duplication_common.cpp).
+func validClusterIDs(ids map[string]int) error {
+	owner := map[int]string{}
+	for name, id := range ids {
+		if id < 1 || id > 127 {
+			return fmt.Errorf("sandbox: cluster id %d of %q is not between 1 and 127", id, name)
+		}
+		if owner[id] != "" {
+			return fmt.Errorf("sandbox: clusters %q and %q have the same id %d", owner[id], name, id)
+		}
+		owner[id] = name
+	}
+	return nil
 }
 
 // orDefault is v, or def when v is the zero value.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/btree"
 
+	"github.com/pegmigrate/pegmigrate/internal/idl"
 	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 )
 
@@ -70,8 +71,21 @@ func (p *partition) storeAll(rows []Row) {
 	defer p.mu.Unlock()
 	for _, r := range rows {
 		p.store.set(r.Key, r.Value, r.Expire)
+		p.noteRow(r)
 	}
 	p.commit()
+}
+
+// noteRow lets the log show a row that was stored without a request as a put.
+func (p *partition) noteRow(r Row) {
+	if p.log == nil {
+		return
+	}
+	put := &idl.UpdateRequest{Key: r.Key, Value: r.Value, ExpireTsSeconds: int32(r.Expire)}
+	q, err := idl.DecodeRequest(idl.AppendRequest(nil, idl.RequestHeader{}, idl.NamePut, 0, put))
+	if err == nil { // a frame that was just made can be read
+		p.noteUpdate(q.Name, q.Args)
+	}
 }
 
 // Dump calls f with every live row of a table in the order of raw keys, over all

@@ -22,7 +22,7 @@ func (s *server) dispatch(q *request, out []byte) []byte {
 		return q.fail(out, idl.ErrHandlerNotFound)
 	}
 	q.op, q.unthrottled, q.forced = entry.op, false, idl.StatusOK
-	q.queueFor, q.queued, q.hook = 0, false, nil
+	q.queueFor, q.hook = 0, nil
 	hook := s.c.hook()
 	if hook == nil {
 		return entry.run(q, out)

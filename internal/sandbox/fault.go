@@ -37,6 +37,15 @@ const (
 	FaultMovePrimary    FaultKind = "move-primary"
 	FaultCutAll         FaultKind = "cut-all"
 	FaultCompact        FaultKind = "compact" // automatic compaction, see Cluster.Compact
+
+	// FaultStallDuplication keeps mutations from being shipped until it is cleared.
+	FaultStallDuplication FaultKind = "stall-duplication"
+	// FaultForgetClusterID takes the id of cluster Fault.Remote out of [duplication-group],
+	// FaultForgetClusterMetas its line out of [pegasus.clusters]: of the replica server
+	// with index Fault.Server, of all replica servers without, or of the metas with
+	// Fault.Metas. Clearing does not bring them back.
+	FaultForgetClusterID    FaultKind = "forget-cluster-id"
+	FaultForgetClusterMetas FaultKind = "forget-cluster-metas"
 )
 
 // FaultKinds are all kinds, for help texts.
@@ -44,6 +53,7 @@ func FaultKinds() []FaultKind {
 	return slices.Concat(callFaults(), []FaultKind{
 		FaultKillReplica, FaultRestartReplica, FaultBounceReplica, FaultKillMeta, FaultRestartMeta,
 		FaultLoseLeader, FaultMovePrimary, FaultCutAll, FaultCompact,
+		FaultStallDuplication, FaultForgetClusterID, FaultForgetClusterMetas,
 	})
 }
 
@@ -75,6 +85,10 @@ type Fault struct {
 	Every time.Duration `json:"every,omitempty"`
 	// Server is the index of the server, nil for another one each time.
 	Server *int `json:"server,omitempty"`
+	// Remote is the name of another cluster, and Metas means metas instead of replica
+	// servers, for FaultForgetClusterID and FaultForgetClusterMetas.
+	Remote string `json:"remote,omitempty"`
+	Metas  bool   `json:"metas,omitempty"`
 	// Table limits the fault to a table, empty means all.
 	Table string `json:"table,omitempty"`
 	// Partition limits the fault to a partition of Table. nil means all partitions
@@ -84,6 +98,9 @@ type Fault struct {
 
 // onCalls tells whether the fault happens to single calls.
 func (f Fault) onCalls() bool { return slices.Contains(callFaults(), f.Kind) }
+
+// lasts tells whether the fault goes on until it is cleared.
+func (f Fault) lasts() bool { return f.onCalls() || f.Every > 0 || f.Kind == FaultStallDuplication }
 
 // validate refuses faults that could never happen.
 func (f Fault) validate() error {
@@ -98,6 +115,10 @@ func (f Fault) validate() error {
 		return fmt.Errorf("sandbox: fault %s happens before the call is executed", f.Kind)
 	case f.Delay == 0 && (f.Kind == FaultDelay || f.Kind == FaultLateCommit || f.Kind == FaultReplay):
 		return fmt.Errorf("sandbox: fault %s needs a delay", f.Kind)
+	case f.Remote == "" && (f.Kind == FaultForgetClusterID || f.Kind == FaultForgetClusterMetas):
+		return fmt.Errorf("sandbox: fault %s needs the name of a cluster", f.Kind)
+	case f.Kind == FaultStallDuplication && f.Every > 0:
+		return fmt.Errorf("sandbox: fault %s goes on by itself, an interval means nothing", f.Kind)
 	case f.onCalls() && f.Every > 0:
 		return fmt.Errorf("sandbox: fault %s happens to calls, an interval means nothing", f.Kind)
 	}
@@ -165,7 +186,7 @@ func rpcMatches(pattern, name string) bool {
 func isWrite(name string) bool {
 	switch name {
 	case idl.NamePut, idl.NameMultiPut, idl.NameRemove, idl.NameMultiRemove, idl.NameIncr,
-		idl.NameCheckAndSet, idl.NameCheckAndMutate:
+		idl.NameCheckAndSet, idl.NameCheckAndMutate, idl.NameDuplicate:
 		return true
 	default:
 		return false

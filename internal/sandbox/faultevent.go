@@ -55,9 +55,29 @@ func (c *Cluster) happen(a *activeFault) error {
 		return c.compactSome(a.Table)
 	case FaultMovePrimary:
 		return c.moveSome(a)
+	case FaultForgetClusterID, FaultForgetClusterMetas:
+		return c.forgetCluster(a.Fault)
 	default:
 		return fmt.Errorf("sandbox: fault %s cannot happen by itself", a.Kind)
 	}
+}
+
+// forgetCluster takes a line about another cluster out of configurations.
+func (c *Cluster) forgetCluster(f Fault) error {
+	servers := c.ReplicaServers()
+	if f.Metas {
+		servers = c.MetaServers()
+	}
+	if f.Server != nil {
+		if *f.Server < 0 || *f.Server >= len(servers) {
+			return fmt.Errorf("sandbox: no server %d, there are %d", *f.Server, len(servers))
+		}
+		servers = servers[*f.Server : *f.Server+1]
+	}
+	if f.Kind == FaultForgetClusterID {
+		return c.SetClusterID(f.Remote, 0, servers...)
+	}
+	return c.SetClusterMetas(f.Remote, nil, servers...)
 }
 
 // pick is index, or for nil the next of n each time.

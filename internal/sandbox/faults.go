@@ -41,13 +41,14 @@ func (c *Cluster) Inject(f Fault) (int, error) {
 		}
 		a.appID = t.info.AppID
 	}
-	if !f.onCalls() && f.Every == 0 {
+	if !f.lasts() {
 		return 0, c.happen(a)
 	}
 	id := c.faults.add(a, c.cfg.Seed)
-	if f.onCalls() {
+	switch {
+	case f.onCalls():
 		c.resetHook()
-	} else {
+	case f.Every > 0:
 		c.repeat(id, a)
 	}
 	return id, nil
@@ -113,6 +114,15 @@ func (s *faultSet) has(id int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.active, func(a *activeFault) bool { return a.id == id })
+}
+
+// stalled tells whether the duplication of a partition is held up.
+func (s *faultSet) stalled(gpid idl.Gpid) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.active, func(a *activeFault) bool {
+		return a.Kind == FaultStallDuplication && a.concerns(gpid)
+	})
 }
 
 // judge is the Hook that the injected faults make together: the first that hits

@@ -65,7 +65,8 @@ func (c *Cluster) flagValues() map[string]string {
 	}
 	root := "/pegasus/" + c.cfg.Name
 	return map[string]string{
-		"cluster_name": c.cfg.Name, "cluster_root": root, "cold_backup_root": c.cfg.Name,
+		"duplication_enabled": strconv.FormatBool(!c.cfg.DuplicationDisabled),
+		"cluster_name":        c.cfg.Name, "cluster_root": root, "cold_backup_root": c.cfg.Name,
 		"distributed_lock_service_parameters":  root + "/lock",
 		"hosts_list":                           c.cfg.ZooKeeper,
 		flagConfigSync:                         ms(c.timing.ConfigSync),

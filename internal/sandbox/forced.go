@@ -30,6 +30,8 @@ func (q *request) forcedReply(r *replica, out []byte) []byte {
 		resp.Error = q.forced
 	case *idl.CheckAndSetResponse:
 		resp.Error = q.forced
+	case *idl.DuplicateResponse:
+		resp.Error = new(q.forced)
 	}
 	return q.reply(out, m)
 }

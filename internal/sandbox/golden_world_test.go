@@ -51,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	clock := NewManualClock(unixTime(startAt))
 	c := start(t, Config{
 		Name: "onebox1", TimeFactor: 1, Clock: clock, Seed: 7,
-		RemoteClusters: []string{"onebox2"}, ZooKeeper: "127.0.0.1:22181",
+		RemoteClusters: []string{"onebox2"}, ClusterMetas: map[string][]string{"onebox2": {"127.0.0.1:35601"}}, ZooKeeper: "127.0.0.1:22181",
 	})
 	c.mu.Lock()
 	c.level = idl.MetaSteady

@@ -33,7 +33,7 @@ func (c *Cluster) guard(now time.Time) {
 func (c *Cluster) cureTable(t *table, now time.Time) {
 	var loads map[*replicaNode]*load
 	for _, p := range t.partitions {
-		if p.complete() || p.moving != nil || now.Before(p.cureAt) {
+		if p.complete() || p.moving != nil || p.copying || now.Before(p.cureAt) {
 			continue
 		}
 		if loads == nil {
@@ -98,6 +98,10 @@ func (c *Cluster) cure(p *partitionState, loads map[*replicaNode]*load, now time
 			loads[n].all++
 		}
 		loads[n].primaries++
+		if p.following() {
+			c.copyMaster(p, n)
+			return
+		}
 		c.promote(p, n)
 	} else {
 		n := c.nextSecondary(p, loads, now)

@@ -56,6 +56,7 @@ func dataHandlers() []registration {
 		{idl.NameIncr, writeRPC(incr), onReplica},
 		{idl.NameCheckAndSet, writeRPC(checkAndSet), onReplica},
 		{idl.NameCheckAndMutate, writeRPC(checkAndMutate), onReplica},
+		{idl.NameDuplicate, writeRPC(duplicate), onReplica},
 	}
 }
 
@@ -92,10 +93,21 @@ func writeRPC[T any, P pointer[T]](f dataFunc[T]) handler {
 	return dataRPC[T, P](f, (*replica).admitWrite, true)
 }
 
-// dataRPC makes the handler of a data request. A write that has waited in the queue
-// is not admitted again.
+// dataRPC makes the handler of a data request. A write behind others that wait in the
+// primary's queue waits there, too.
 func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) admission, write bool) handler {
 	pool := &sync.Pool{New: func() any { return new(T) }}
+	// execute runs an admitted request, with the partition locked.
+	execute := func(r *replica, q *request, m *T, out []byte) []byte {
+		r.ops[q.op]++
+		if q.forced != idl.StatusOK && q.forced != idl.StatusIncomplete {
+			return q.forcedReply(r, out)
+		}
+		if write {
+			r.part.noteUpdate(q.Name, q.Args)
+		}
+		return f(r, q, m, out)
+	}
 	var run handler
 	run = func(q *request, out []byte) []byte {
 		if q.srv.node.deaf.Load() {
@@ -113,24 +125,23 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 		}
 		r.part.mu.Lock()
 		defer r.part.mu.Unlock()
-		var a admission
-		if q.queued {
-			a = r.admitQueued()
-		} else if a = admit(r, q); a == (admission{}) && write && q.queueFor > 0 {
-			a.delay = q.queueFor
-			q.queued = true
-		}
-		if a != (admission{}) {
+		if a := admit(r, q); a != (admission{}) {
 			if a.code != "" {
 				q.srv.perf.refused(write, a.code)
 			}
 			return q.refuse(a, run, out)
 		}
-		r.ops[q.op]++
-		if q.forced != idl.StatusOK && q.forced != idl.StatusIncomplete {
-			return q.forcedReply(r, out)
+		if write && (q.queueFor > 0 || len(r.queue) > 0) {
+			r.enqueue(q, q.queueFor, func(q *request, out []byte) []byte {
+				var m T
+				if !q.decode(P(&m)) {
+					return out
+				}
+				return execute(r, q, &m, out)
+			})
+			return out
 		}
-		return f(r, q, m, out)
+		return execute(r, q, m, out)
 	}
 	return run
 }

@@ -28,6 +28,12 @@ func (o *jsonObject) number(name string, value int) {
 	o.b = strconv.AppendInt(o.b, int64(value), 10)
 }
 
+// raw appends a field whose value is JSON already.
+func (o *jsonObject) raw(name, value string) {
+	o.name(name)
+	o.b = append(o.b, value...)
+}
+
 func (o *jsonObject) name(name string) {
 	if len(o.b) > 0 {
 		o.b = append(o.b, ',')

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 )
@@ -112,8 +114,12 @@ func httpBackupPolicy(_ *Cluster, req *httpRequest) httpResponse {
 	return httpResponse{body: new(jsonObject).line()}
 }
 
-// httpDuplication lists the duplications of a table.
+// httpDuplication lists the duplications of a table, by number from 1. Objects are
+// ordered as text.
 func httpDuplication(c *Cluster, req *httpRequest) httpResponse {
+	if c.cfg.DuplicationDisabled {
+		return notFound(duplicationOff)
+	}
 	if !req.has("name") {
 		return badRequest("name should not be empty")
 	}
@@ -122,7 +128,30 @@ func httpDuplication(c *Cluster, req *httpRequest) httpResponse {
 	if !resp.Err.OK() {
 		return notFound(string(resp.Err))
 	}
-	return httpResponse{body: "null"} // what an empty JSON value prints as
+	if len(resp.EntryList) == 0 {
+		return httpResponse{body: "null"} // what an empty JSON value prints as
+	}
+	entries := map[string]string{}
+	for i, e := range resp.EntryList {
+		entries[strconv.Itoa(i+1)] = entryJSON(e)
+	}
+	var out jsonObject
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		out.raw(name, entries[name])
+	}
+	out.number("appid", int(resp.AppID))
+	return httpResponse{body: out.text()}
+}
+
+// entryJSON is duplication_entry_to_json.
+func entryJSON(e idl.DuplicationEntry) string {
+	var o jsonObject
+	o.field("create_ts", time.UnixMilli(e.CreateTs).UTC().Format(timeFormat))
+	o.number("dupid", int(e.DupID))
+	o.field("fail_mode", *e.FailMode)
+	o.field("remote", e.Remote)
+	o.field("status", e.Status)
+	return o.text()
 }
 
 // httpBulkLoad tells the state of a table's bulk load.

@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
@@ -62,18 +64,61 @@ func httpDataVersion(s *server, req *httpRequest) httpResponse {
 	return httpResponse{body: out.text()}
 }
 
-// httpReplicaDuplication finds no duplications.
+// httpReplicaDuplication tells how far the duplications of a table's primaries on this
+// server are. Objects are ordered as text, as nlohmann::json does.
 func httpReplicaDuplication(s *server, req *httpRequest) httpResponse {
+	if s.c.cfg.DuplicationDisabled {
+		return notFound(duplicationOff)
+	}
 	id, problem := req.tableArg("appid")
 	if problem != "" {
 		return badRequest(problem)
 	}
+	primary := false
+	states := map[string]map[string]string{} // by duplication and partition
 	for _, r := range s.node.ofTable(id) {
-		if r.role() == "P" {
-			return notFound(fmt.Sprintf("no duplication assigned for app [appid=%d]", id))
+		r.part.mu.Lock()
+		if r.status == idl.ReplicaPrimary {
+			primary = true
+			for _, d := range r.dups {
+				name := strconv.Itoa(int(d.id))
+				if states[name] == nil {
+					states[name] = map[string]string{}
+				}
+				states[name][gpidText(r.gpid)] = d.json()
+			}
 		}
+		r.part.mu.Unlock()
 	}
-	return notFound(fmt.Sprintf("no primary for app [appid=%d]", id))
+	switch {
+	case !primary:
+		return notFound(fmt.Sprintf("no primary for app [appid=%d]", id))
+	case len(states) == 0:
+		return notFound(fmt.Sprintf("no duplication assigned for app [appid=%d]", id))
+	}
+	var out jsonObject
+	for _, name := range slices.Sorted(maps.Keys(states)) {
+		var inner jsonObject
+		for _, gpid := range slices.Sorted(maps.Keys(states[name])) {
+			inner.raw(gpid, states[name][gpid])
+		}
+		out.object(name, &inner)
+	}
+	return httpResponse{body: out.text()}
+}
+
+// duplicationOff is the answer of servers with duplication_enabled = false.
+const duplicationOff = "duplication is not enabled [FLAGS_duplication_enabled=false]"
+
+// json is the state of a duplicator as /replica/duplication shows it.
+func (d *duplicator) json() string {
+	var o jsonObject
+	committed := d.r.committed()
+	o.raw("duplicating", strconv.FormatBool(d.running))
+	o.field("fail_mode", d.failMode)
+	o.number("not_confirmed_mutations_num", int(max(committed-d.confirmed, 0)))
+	o.number("not_duplicated_mutations_num", int(max(committed-d.last, 0)))
+	return o.text()
 }
 
 // httpManualCompaction counts the replicas of a table by the state of their manual

@@ -101,7 +101,7 @@ func (c *Cluster) addTable(name string, opt *idl.CreateAppOptions) *table {
 		t.partitions = append(t.partitions, &partitionState{
 			table:  t,
 			index:  i,
-			data:   newPartition(i, opt.PartitionCount),
+			data:   newPartition(i, opt.PartitionCount, c.cfg.Clock),
 			cureAt: now.Add(c.timing.Assign + c.spread(c.timing.AssignSpread)),
 		})
 	}

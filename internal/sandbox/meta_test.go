@@ -315,23 +315,31 @@ func TestClusterInfoAndLevel(t *testing.T) {
 
 func TestDuplicationProbe(t *testing.T) {
 	cfg := fast()
-	cfg.RemoteClusters = []string{"alpha", "beta"}
+	cfg.RemoteClusters = []string{"alpha", "beta", "delta"}
+	cfg.ClusterMetas = map[string][]string{"beta": {"127.0.0.1:1"}}
 	c := start(t, cfg)
 	newTable(t, c, TableSpec{Name: "t"})
 	m := meta(t, c)
 	for name, test := range map[string]struct {
 		table, remote string
 		want          idl.ErrorCode
+		hint          string
 	}{
-		"configured":     {"none", "beta", idl.ErrAppNotExist},
-		"not configured": {"none", "gamma", idl.ErrInvalidParameters},
-		"itself":         {"t", "alpha", idl.ErrInvalidParameters},
-		"a real one":     {"t", "beta", idl.ErrServiceNotActive},
+		"configured": {"none", "beta", idl.ErrAppNotExist, ""},
+		"no id": {"none", "gamma", idl.ErrInvalidParameters, "get_duplication_cluster_id(gamma) failed, error: " +
+			"ERR_OBJECT_NOT_FOUND: failed to get cluster id for  << gamma"},
+		"no metas":   {"none", "delta", idl.ErrInvalidParameters, "failed to find cluster[delta] address in config [pegasus.clusters]"},
+		"itself":     {"t", "alpha", idl.ErrInvalidParameters, "illegal operation: adding duplication to itself"},
+		"a real one": {"t", "beta", idl.ErrOK, ""},
 	} {
 		resp := &idl.AddDuplicationResponse{}
 		m.call(idl.RequestHeader{}, idl.NameAddDuplication, &idl.AddDuplicationRequest{AppName: test.table, RemoteClusterName: test.remote}, resp)
-		if resp.Err != test.want {
-			t.Errorf("%s: %s, want %s", name, string(resp.Err), string(test.want))
+		hint := ""
+		if resp.Hint != nil {
+			hint = *resp.Hint
+		}
+		if resp.Err != test.want || hint != test.hint {
+			t.Errorf("%s: %s %q, want %s %q", name, string(resp.Err), hint, string(test.want), test.hint)
 		}
 	}
 }

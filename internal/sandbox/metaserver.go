@@ -58,6 +58,7 @@ func (c *Cluster) activate(m *metaServer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.leader == m {
+		c.restoreDuplications()
 		c.active = true
 	}
 }

@@ -20,6 +20,8 @@ type replicaNode struct {
 	deaf atomic.Bool
 	// replicas is read by every data request; it is replaced, never changed.
 	replicas atomic.Pointer[map[int32]*tableReplicas]
+	// checkpoints counts those that are being made for duplications.
+	checkpoints atomic.Int64
 
 	// Guarded by Cluster.mu.
 	alive     bool // as the meta sees it
@@ -67,6 +69,15 @@ func (n *replicaNode) open(p *partitionState) *replica {
 // dropTable removes the replicas of a table from the server. Cluster.mu must be held.
 func (n *replicaNode) dropTable(appID int32) {
 	next := maps.Clone(*n.replicas.Load())
+	if t := next[appID]; t != nil {
+		for i := range t.parts {
+			if r := t.parts[i].Load(); r != nil {
+				r.part.mu.Lock()
+				r.dropDups()
+				r.part.mu.Unlock()
+			}
+		}
+	}
 	delete(next, appID)
 	n.replicas.Store(&next)
 }
@@ -102,6 +113,9 @@ func (c *Cluster) killNodeLocked(n *replicaNode) {
 		// Memory is gone: envs come back with config sync, a default TTL whose env was
 		// deleted does not.
 		r.env = newReplicaEnv()
+		r.dropDups()
+		r.duplicating, r.rejected = false, 0
+		r.shipper, r.shippedOps, r.failedShips = false, 0, 0
 		r.part.mu.Unlock()
 	})
 }

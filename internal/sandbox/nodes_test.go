@@ -188,10 +188,10 @@ func TestDefaultTTLAfterCreationIsSafe(t *testing.T) {
 	healthy(t, c, "t")
 }
 
-func TestDuplicateAndIngestAreUnknown(t *testing.T) {
+func TestIngestIsUnknown(t *testing.T) {
 	c := start(t, fast())
 	tc := open(t, c, TableSpec{Name: "t"})
-	if got := tc.at(0).try(tc.header(0, 0), idl.NameDuplicate, &idl.DuplicateRequest{}, nil); got != idl.ErrHandlerNotFound {
+	if got := tc.at(0).try(tc.header(0, 0), idl.NameIngest, &idl.IngestionRequest{}, nil); got != idl.ErrHandlerNotFound {
 		t.Errorf("%s", string(got))
 	}
 }

@@ -17,21 +17,34 @@ type partition struct {
 	store *store
 	// decree is the last committed one.
 	decree int64
-	// durable is the decree that the last compaction wrote to disk.
+	// durable is the decree up to which everything is on disk.
 	durable int64
-	// written is the decree at the last group check, to see whether it is idle.
-	written int64
+	// checkpoint is what is on disk, nil for nothing; see takeCheckpoint.
+	checkpoint *checkpoint
+	// prepared is when the last mutation was, to see whether the partition is idle.
+	prepared time.Time
 	// compacted is when the last manual compaction ended, zero for never.
 	compacted time.Time
+
+	clock Clock
+	// log is nil unless the table is duplicated. note is what the mutation that commits
+	// next was asked to do, as the log will have it.
+	log  *mutationLog
+	note []loggedUpdate
 }
 
-func newPartition(index, count int32) *partition {
-	return &partition{index: index, count: count, store: newStore()}
+func newPartition(index, count int32, clock Clock) *partition {
+	return &partition{index: index, count: count, clock: clock, store: newStore()}
 }
 
 // commit starts a mutation and returns its decree.
 func (p *partition) commit() int64 {
 	p.decree++
+	p.prepared = p.clock.Now()
+	if p.log != nil {
+		p.log.append(p.decree, p.prepared, p.note)
+		p.note = nil
+	}
 	return p.decree
 }
 
@@ -63,7 +76,7 @@ func (p *partition) sweep(now uint32, env *replicaEnv) {
 	for _, r := range stamp {
 		p.store.set(r.key(), r.value(), now+env.defaultTTL)
 	}
-	p.durable = p.decree
+	p.takeCheckpoint()
 }
 
 // owns tells whether a raw key hashes into this partition, by the mask that servers

@@ -34,12 +34,19 @@ type counter struct {
 	// total is what rates and volatile numbers are made of: how often it happened
 	// since the server started.
 	total uint64
+	// gauge is a volatile number that is set and not counted up; a snapshot takes what
+	// is there.
+	gauge *atomic.Int64
 }
 
 // perf are the perf counters of one server.
 type perf struct {
 	// Client requests that failed or were throttled, since the start of the server.
 	readFail, writeFail, readBusy, writeBusy atomic.Uint64
+	// dupConfirmed counts mutations whose arrival the meta has stored; dupPending is the
+	// number of those not shipped, set by each sync and taken by each snapshot.
+	dupConfirmed atomic.Uint64
+	dupPending   atomic.Int64
 
 	mu     sync.Mutex
 	at     time.Time // of the last snapshot, at first the start of the server
@@ -49,9 +56,10 @@ type perf struct {
 
 // reset starts all counters anew.
 func (p *perf) reset(now time.Time) {
-	for _, c := range []*atomic.Uint64{&p.readFail, &p.writeFail, &p.readBusy, &p.writeBusy} {
+	for _, c := range []*atomic.Uint64{&p.readFail, &p.writeFail, &p.readBusy, &p.writeBusy, &p.dupConfirmed} {
 		c.Store(0)
 	}
+	p.dupPending.Store(0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.at, p.totals, p.values = now, nil, nil
@@ -98,6 +106,8 @@ func (p *perf) snapshot(list []counter, now time.Time) {
 		}
 		totals[c.name] = c.total
 		switch {
+		case c.gauge != nil:
+			values[c.name] = float64(c.gauge.Swap(0))
 		case c.kind == volatile:
 			values[c.name] = float64(since)
 		case c.kind == rate && seconds > 0:

@@ -20,7 +20,7 @@ func qpsCounters() map[string][]string {
 		"incr":             {idl.NameIncr},
 		"check_and_set":    {idl.NameCheckAndSet},
 		"check_and_mutate": {idl.NameCheckAndMutate},
-		"duplicate":        {},
+		"duplicate":        {idl.NameDuplicate},
 	}
 }
 
@@ -37,8 +37,13 @@ func (r *replica) counters() []counter {
 		app("rdb.estimate_num_keys", "statistics the estimated number of keys inside the rocksdb", number, int64(r.part.store.len())),
 		app("disk.storage.sst(MB)", "statistic the size of sstable files", number, int64(r.part.store.bytes>>20)),
 		app("disk.storage.sst.count", "statistic the count of sstable files", number, 1),
-		app("dup_shipped_ops", "the total ops of DUPLICATE requests sent from this app", rate, 0),
-		app("dup_failed_shipping_ops", "the qps of failed DUPLICATE requests sent from this app", rate, 0),
+	}
+	if r.shipper {
+		shipped := app("dup_shipped_ops", "the total ops of DUPLICATE requests sent from this app", rate, 0)
+		failed := app("dup_failed_shipping_ops", "the qps of failed DUPLICATE requests sent from this app", rate, 0)
+		shipped.total, failed.total = r.shippedOps, r.failedShips
+		loss := counter{name: "replica*eon.replica*dup_recent_mutation_loss_count" + at, kind: volatile}
+		list = append(list, shipped, failed, loss)
 	}
 	for name, rpcs := range qpsCounters() {
 		c := app(name+"_qps", "statistic the qps of "+name+" request", rate, 0)

@@ -32,7 +32,29 @@ func (s *server) stubCounters() []counter {
 		fails("recent.read.busy.count", "read busy count in the recent period", s.perf.readBusy.Load()),
 		fails("recent.write.busy.count", "write busy count in the recent period", s.perf.writeBusy.Load()),
 	}
+	confirmed := stub("dup.confirmed_rate", rate, "increment rate of confirmed mutations", 0)
+	confirmed.total = s.perf.dupConfirmed.Load()
+	pending := stub("dup.pending_mutations_count", volatile, "number of mutations pending for duplication", 0)
+	pending.gauge = &s.perf.dupPending
+	list = append(list, confirmed, pending)
+	list = append(list, s.rejectedCounters()...)
 	return append(list, idleCounters()...)
+}
+
+// rejectedCounters count, by table, the writes that a duplicated table refused.
+func (s *server) rejectedCounters() []counter {
+	totals := map[string]uint64{}
+	s.node.each(func(r *replica) {
+		r.part.mu.Lock()
+		defer r.part.mu.Unlock()
+		totals[r.table] += r.rejected
+	})
+	var list []counter
+	for table, total := range totals {
+		name := "replica*eon.replica*dup.disabled_non_idempotent_write_count@" + table
+		list = append(list, counter{name: name, kind: volatile, help: name, total: total})
+	}
+	return list
 }
 
 // idleCounters are counters of things that do not happen in a sandbox. They are
@@ -42,7 +64,6 @@ func idleCounters() []counter {
 	for name, kind := range map[string]counterKind{
 		"opening.replica(Count)": number, "closing.replica(Count)": number,
 		"replicas.commit.qps": rate, "replicas.learning.count": number, "shared.log.size(MB)": number,
-		"dup.confirmed_rate": rate, "dup.pending_mutations_count": volatile,
 		"cold.backup.running.count": number, "cold.backup.recent.start.count": volatile,
 		"cold.backup.recent.succ.count": volatile, "cold.backup.recent.fail.count": volatile,
 		"cold.backup.recent.cancel.count": volatile, "cold.backup.recent.pause.count": volatile,

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -15,7 +16,7 @@ func configDump(s *server, args []string) string {
 	if len(args) > 0 {
 		return "config dump to file " + args[0] + "\n"
 	}
-	flags := append(s.c.startFlags(), s.c.clusterSettings()...)
+	flags := append(s.c.startFlags(), s.clusterSettings()...)
 	slices.SortStableFunc(flags, func(a, b flag) int { return cmp.Compare(a.Section, b.Section) })
 	var b strings.Builder
 	section := ""
@@ -38,17 +39,18 @@ func configDump(s *server, args []string) string {
 
 // clusterSettings are the settings that are no flags: ports, and who is who among
 // clusters that duplicate to each other.
-func (c *Cluster) clusterSettings() []flag {
-	metas := strings.Join(c.MetaServers(), ",")
+func (s *server) clusterSettings() []flag {
+	c, peers := s.c, s.peers.get()
 	list := []flag{
 		{Section: "apps.meta", Name: "ports", Value: ports(c.MetaServers())},
 		{Section: "apps.replica", Name: "ports", Value: ports(c.ReplicaServers())},
-		{Section: "meta_server", Name: "server_list", Value: metas},
-		{Section: "pegasus.clusters", Name: c.cfg.Name, Value: metas},
+		{Section: "meta_server", Name: "server_list", Value: joinAddrs(c.MetaServers())},
 	}
-	names := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(c.cfg.RemoteClusters), c.cfg.Name))))
-	for i, name := range names {
-		list = append(list, flag{Section: "duplication-group", Name: name, Value: fmt.Sprint(i + 1)})
+	for _, name := range slices.Sorted(maps.Keys(peers.metas)) {
+		list = append(list, flag{Section: "pegasus.clusters", Name: name, Value: joinAddrs(peers.metas[name])})
+	}
+	for _, name := range slices.Sorted(maps.Keys(peers.ids)) {
+		list = append(list, flag{Section: "duplication-group", Name: name, Value: strconv.Itoa(peers.ids[name])})
 	}
 	return list
 }

@@ -108,6 +108,6 @@ func (r *replica) compactState() string {
 func (r *replica) checkpoint() string {
 	r.part.mu.Lock()
 	defer r.part.mu.Unlock()
-	r.part.durable = r.part.decree
+	r.part.takeCheckpoint()
 	return "triggered"
 }

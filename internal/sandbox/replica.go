@@ -31,6 +31,18 @@ type replica struct {
 	synced int64
 	// ops counts executed requests by handler.
 	ops []uint64
+
+	// duplicating makes the replica refuse writes that cannot be repeated elsewhere; it
+	// comes with config sync and is lost with the process. rejected counts them.
+	duplicating bool
+	rejected    uint64
+	// dups are the duplications that this replica ships as primary, by id.
+	dups map[int32]*duplicator
+	// shipper: it has shipped since its server started, so that it has counters for it.
+	shipper                 bool
+	shippedOps, failedShips uint64
+	// queue are accepted writes that wait for their turn.
+	queue []*queuedWrite
 }
 
 func newReplica(node *replicaNode, t *table, index int32) *replica {
@@ -45,6 +57,7 @@ func newReplica(node *replicaNode, t *table, index int32) *replica {
 		env:    newReplicaEnv(),
 		scans:  newScanContexts(node.c.rand64()),
 		ops:    make([]uint64, node.c.ops),
+		dups:   make(map[int32]*duplicator),
 	}
 }
 
@@ -64,7 +77,9 @@ func (r *replica) become(status idl.ReplicaStatus, ballot int64) {
 	r.status, r.ballot, r.suspended = status, ballot, false
 	if status == idl.ReplicaPrimary {
 		r.part.empty()
+		return
 	}
+	r.queue = nil // forgotten without an answer (primary_context::cleanup)
 }
 
 // suspend makes the replica inactive for the time of a change of its group. The

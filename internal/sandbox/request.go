@@ -22,10 +22,8 @@ type request struct {
 	unthrottled bool
 	// forced is a RocksDB status that a hook wants as answer, StatusOK for none.
 	forced idl.Status
-	// queueFor: the write waits so long between its admission and its decree. queued:
-	// it has waited.
+	// queueFor: the write waits so long between its admission and its decree.
 	queueFor time.Duration
-	queued   bool
 	// hook judges the reply of a request that is answered later, nil when nothing does.
 	hook Hook
 	// epoch is that of the process which got the request, once it is detached.

@@ -45,6 +45,8 @@ type server struct {
 
 	settings settings
 	perf     perf
+	peers    peerBook
+	out      outbound
 }
 
 // newServer finds a free port and listens on it.
@@ -53,6 +55,7 @@ func newServer(c *Cluster, host string, table map[string]handlerEntry) (*server,
 	for range portTries {
 		port := firstPort + rand.IntN(lastPort-firstPort)
 		s := &server{c: c, addr: net.JoinHostPort(host, strconv.Itoa(port)), table: table, conns: make(map[*conn]struct{})}
+		s.out.s = s
 		ln, err := net.Listen("tcp4", s.addr)
 		if err != nil {
 			last = err
@@ -143,6 +146,7 @@ func (s *server) stop() {
 	for cn := range s.conns {
 		cn.close()
 	}
+	s.out.close()
 }
 
 // cutAll closes every connection of a process that goes on.

@@ -18,6 +18,9 @@ func (c *Cluster) startTimers() {
 		c.every(c.spread(c.timing.ConfigSync), n.configSyncInterval, func() { c.configSync(n) })
 		c.every(c.spread(c.timing.GroupCheck), constant(c.timing.GroupCheck), func() { c.groupCheck(n) })
 	}
+	for _, n := range c.nodes {
+		c.every(c.spread(c.timing.DupSync), constant(c.timing.DupSync), func() { c.dupSync(n) })
+	}
 }
 
 // every calls f under Cluster.mu, first after the given time and then periodically;
@@ -36,8 +39,8 @@ func (c *Cluster) every(first time.Duration, period func() time.Duration, f func
 // afterLocked is after for callers that hold Cluster.mu. f runs without it.
 func (c *Cluster) afterLocked(d time.Duration, f func()) { c.after(d, f) }
 
-// configSync brings the meta's envs to the primaries on one server
-// (replica_stub::query_configuration_by_node).
+// configSync brings the meta's envs to the primaries on one server, and to all replicas
+// there whether their table is duplicated (replica_stub::query_configuration_by_node).
 func (c *Cluster) configSync(n *replicaNode) {
 	if !n.srv.up() || c.leader == nil || !c.active {
 		return
@@ -47,14 +50,23 @@ func (c *Cluster) configSync(n *replicaNode) {
 			continue
 		}
 		for _, p := range t.partitions {
-			if p.primary != n {
+			r := n.replica(p.gpid())
+			if r == nil {
 				continue
 			}
-			if r := n.replica(p.gpid()); r != nil {
+			r.syncDuplicating(t)
+			if p.primary == n {
 				r.syncEnvs(t)
 			}
 		}
 	}
+}
+
+// syncDuplicating takes over whether the table is duplicated.
+func (r *replica) syncDuplicating(t *table) {
+	r.part.mu.Lock()
+	defer r.part.mu.Unlock()
+	r.duplicating = t.info.Duplicating != nil && *t.info.Duplicating
 }
 
 // syncEnvs takes over the table's envs.
@@ -77,6 +89,7 @@ func (r *replica) compact() {
 // the rows, so that a compaction has nothing left to do.
 func (r *replica) adopt(primary *replica, t *table) {
 	r.synced = r.part.decree
+	r.dropDups()
 	if primary.env.version > r.env.version {
 		r.env.update(primary.env.envs, primary.env.version, t.info.PartitionCount)
 	}
@@ -117,10 +130,11 @@ func (c *Cluster) groupCheckOne(p *partitionState, n *replicaNode) {
 		}
 	}
 	// The empty write comes after the news about decrees (replica::broadcast_group_check):
-	// secondaries of idle partitions are always one behind.
-	if primary.part.decree == primary.part.written && primary.members >= primary.minMembers {
+	// secondaries of idle partitions are always one behind. It is only written when the
+	// last prepare is a whole interval old.
+	idle := !primary.now().Before(primary.part.prepared.Add(c.timing.GroupCheck))
+	if idle && primary.members >= primary.minMembers {
 		primary.part.empty()
 	}
-	primary.part.written = primary.part.decree
 	primary.scans.expire(primary.now(), c.timing.ScanContext)
 }

@@ -21,6 +21,7 @@ type table struct {
 	// reserve is for how many seconds a table that is being dropped is to be kept.
 	reserve    int64
 	partitions []*partitionState
+	dups       []*duplication
 }
 
 // partitionState is what the meta knows about one partition.
@@ -39,6 +40,9 @@ type partitionState struct {
 	moving *replicaNode
 	// settling is the ballot that the primary is taking over, 0 when it serves.
 	settling int64
+	// copying: a server is copying the checkpoint of the table that this one follows.
+	// copied: it has.
+	copying, copied bool
 }
 
 func (p *partitionState) gpid() idl.Gpid {

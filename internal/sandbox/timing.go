@@ -44,6 +44,22 @@ type Timing struct {
 	// ScanContext is how long an unused scan context lives: 5 minutes
 	// (pegasus_server_impl.cpp).
 	ScanContext time.Duration
+	// DupSync is how often a replica server and the meta tell each other about
+	// duplications (DUPLICATION_SYNC_PERIOD_SECOND = 10).
+	DupSync time.Duration
+	// DupCheckpoint is how long the checkpoint takes that a duplication begins with: a
+	// flush, 10 s of waiting, a copy (replica::background_async_checkpoint).
+	DupCheckpoint time.Duration
+	// DupPersist is how long the meta leaves a confirmed decree alone after it stored
+	// one (PROGRESS_UPDATE_PERIOD_MS = 5000).
+	DupPersist time.Duration
+	// DupRetry is the time before a refused shipment is sent again (1 s), DupIdle how
+	// often a duplication without work looks for some (100 ms), DupTimeout how long it
+	// waits for an answer (100 s).
+	DupRetry, DupIdle, DupTimeout time.Duration
+	// FollowerRetry is the time before a follower's partition that could not copy its
+	// checkpoint is given to a server again.
+	FollowerRetry time.Duration
 }
 
 // newTiming divides the real intervals by factor. Nothing gets shorter than a
@@ -69,5 +85,13 @@ func newTiming(factor float64) Timing {
 		TableState:   scaled(time.Second),
 		MetaOpen:     scaled(time.Second),
 		ScanContext:  scaled(5 * time.Minute),
+
+		DupSync:       scaled(10 * time.Second),
+		DupCheckpoint: scaled(10*time.Second + 10*time.Millisecond),
+		DupPersist:    scaled(5 * time.Second),
+		DupRetry:      scaled(time.Second),
+		DupIdle:       scaled(100 * time.Millisecond),
+		DupTimeout:    scaled(100 * time.Second),
+		FollowerRetry: scaled(10 * time.Second),
 	}
 }

@@ -136,7 +136,7 @@ func (w controlled) close() error {
 	return errors.Join(errs...)
 }
 
-// startAll starts the clusters; those that it returns with an error run too.
+// startAll starts the clusters and links them; those that it returns with an error run too.
 func startAll(ctx context.Context, cfg UpConfig, zooKeeper string) ([]*Cluster, error) {
 	var names []string
 	for i := range cfg.Clusters {
@@ -153,7 +153,7 @@ func startAll(ctx context.Context, cfg UpConfig, zooKeeper string) ([]*Cluster, 
 		}
 		clusters = append(clusters, c)
 	}
-	return clusters, nil
+	return clusters, Link(clusters...)
 }
 
 // describe writes the starter and, last, the description that tells others that

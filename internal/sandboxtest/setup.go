@@ -26,8 +26,8 @@ type clusters struct {
 // timeFactor makes a config sync 150 ms and a new table healthy within 200 ms.
 const timeFactor = 200
 
-// Setup starts clusters a and b (two metas, three replica servers each) and writes clusters.hcl,
-// which declares them, into the script's folder.
+// Setup starts clusters a and b (two metas, three replica servers each), which can duplicate to
+// each other, and writes clusters.hcl, which declares them, into the script's folder.
 func Setup(ctx context.Context, env *testscript.Env) error {
 	c := &clusters{ctx: ctx, byName: map[string]*sandbox.Cluster{}}
 	env.Values[clustersKey{}] = c
@@ -43,6 +43,9 @@ func Setup(ctx context.Context, env *testscript.Env) error {
 		env.Setenv(strings.ToUpper(name)+"_META", strings.Join(cluster.MetaServers(), ","))
 		env.Setenv(strings.ToUpper(name)+"_REPLICA", cluster.ReplicaServers()[0])
 		fmt.Fprintf(&hcl, "cluster %q {\n  meta_servers = [%s]\n}\n", name, quoted(cluster.MetaServers()))
+	}
+	if err := sandbox.Link(c.byName["a"], c.byName["b"]); err != nil {
+		return err
 	}
 	return os.WriteFile(filepath.Join(env.WorkDir, "clusters.hcl"), []byte(hcl.String()), 0o644)
 }
