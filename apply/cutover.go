@@ -101,6 +101,9 @@ func (r *Run) settleRoute(ctx context.Context) (switched bool, err error) {
 	if !ok || r.record(step.ID).Attempts == 0 || r.record(step.ID).Status == state.Pending {
 		return false, nil
 	}
+	if m, _, err := unblob[switchMemory](r.record(step.ID).Proof, kindSwitch); err == nil && m.Sent.IsZero() {
+		return false, nil // no request left, or what became of it is known
+	}
 	a := step.Action.(plan.SwitchRoute)
 	b := base{r: r, id: step.ID}
 	ctx, cancel := context.WithTimeout(ctx, r.Waits.Undo)

@@ -20,7 +20,7 @@ func (r *Run) fail(ctx context.Context, step plan.Step, err error) error {
 		r.stillFenced(step)
 		r.Sink.Emit(event.GateReached{Gate: gate.Gate, Step: step.ID, Command: r.approveCommand(gate.Gate)})
 		return err
-	case r.inCutover() && !isBudget(err):
+	case r.inCutover() && !isBudget(err) && !isUndo(err):
 		err = r.abortWindow(ctx, step, err)
 		if ctx.Err() != nil && !isBudget(err) {
 			break
@@ -164,6 +164,12 @@ func isWriteError(err error) bool {
 func isDifferences(err error) bool {
 	var de *DifferencesError
 	return errors.As(err, &de)
+}
+
+// isUndo says that lifting a fence was tried already, and failed.
+func isUndo(err error) bool {
+	var se *StepError
+	return errors.As(err, &se) && se.Code == CodeUndo
 }
 
 func isBudget(err error) bool {

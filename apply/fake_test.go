@@ -199,6 +199,11 @@ func (w *fakeWorld) table(ref plan.TableRef) *fakeTable {
 func (t *fakeTable) spread() {
 	for i, p := range t.parts {
 		delay := syncInterval * time.Duration(i+1) / time.Duration(len(t.parts)+1)
+		for j := range p.known {
+			if p.known[j].from.After(time.Now()) { // a sync brings what the meta has by then
+				p.known[j].envs = maps.Clone(t.envs)
+			}
+		}
 		p.known = append(p.known, knownEnvs{time.Now().Add(delay), maps.Clone(t.envs)})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -12,6 +13,24 @@ import (
 
 // kindRoute is a RouteRecord.
 const kindRoute = "route"
+
+// kindSwitch is a switchMemory.
+const kindSwitch = "switch"
+
+// switchMemory is what a later run has to know of the requests of this one.
+type switchMemory struct {
+	// Sent is when a request left whose outcome is not known; zero when there is none.
+	Sent time.Time `json:"sent,omitzero"`
+}
+
+// rememberSwitch makes durable whether a request may be under way.
+func (r *Run) rememberSwitch(step string, m switchMemory) error {
+	proof, err := blob(kindSwitch, m)
+	if err != nil {
+		return err
+	}
+	return r.update(step, func(s *state.Step) { s.Proof = proof })
+}
 
 // switchRunner leads clients to the target.
 type switchRunner struct {
@@ -91,7 +110,15 @@ func (s *switchRunner) trySwitch(ctx context.Context) (over bool, reason string,
 	case rec.ClusterName != s.a.From.ClusterName:
 		return false, "", s.elsewhere(rec)
 	}
+	if err := s.r.rememberSwitch(s.id, switchMemory{Sent: s.r.Now()}); err != nil {
+		return false, "", err
+	}
 	now, err := s.swapRoute(ctx, s.a.Route, rec, s.a.To)
+	if err != nil && !errors.Is(err, ErrOutcomeUnknown) { // nothing was changed
+		if err := s.r.rememberSwitch(s.id, switchMemory{}); err != nil {
+			return false, "", err
+		}
+	}
 	switch {
 	case err == nil:
 		s.r.Sink.Emit(event.RouteSwitched{Step: s.id, Path: s.a.Route.Path(), From: s.a.From.ClusterName, To: s.a.To.ClusterName,
