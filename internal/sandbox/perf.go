@@ -65,6 +65,16 @@ func (p *perf) reset(now time.Time) {
 	p.at, p.totals, p.values = now, nil, nil
 }
 
+// takenAt is when the last snapshot was taken, now before the first one.
+func (p *perf) takenAt(now time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.values == nil {
+		return now
+	}
+	return p.at
+}
+
 // refused counts a client request that got an error in the header
 // (replica_stub::response_client).
 func (p *perf) refused(write bool, code idl.ErrorCode) {

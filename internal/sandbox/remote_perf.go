@@ -53,10 +53,10 @@ func (s *server) counterList(keep func(name string) bool) string {
 	return s.counterReport("OK", list)
 }
 
-// counterReport is a perf_counter_info as JSON. Unlike elsewhere its values are
-// numbers, doubles with at least one decimal.
+// counterReport is a perf_counter_info as JSON, with the time of the snapshot, not of the
+// answer. Unlike elsewhere its values are numbers, doubles with at least one decimal.
 func (s *server) counterReport(result string, list []counter) string {
-	now := s.c.now()
+	now := s.perf.takenAt(s.c.now())
 	b := append(appendJSONString([]byte(`{"result":`), result), `,"timestamp":`...)
 	b = append(strconv.AppendInt(b, now.Unix(), 10), `,"timestamp_str":"`...)
 	b = append(now.UTC().AppendFormat(b, timeFormat), `","counters":[`...)
