@@ -93,7 +93,7 @@ func (c *compareRunner) patience(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	sync, err := c.syncInterval(ctx, c.a.Source.Cluster)
-	return 2*check + dupSync + sync, err
+	return 2*check + c.r.Waits.DuplicationSync + sync, err
 }
 
 func saveLiveCursors(journal *state.Journal, prefix string, cursors map[string]json.RawMessage) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/pegmigrate/pegmigrate/plan"
 )
@@ -52,7 +51,7 @@ func (d *dropSourceRunner) unused(ctx context.Context) error {
 			Hint: "drop it by hand when nobody uses it"}
 	}
 	for n := range baselineSamples {
-		if n > 0 && !pause(ctx, trafficEvery) {
+		if n > 0 && !pause(ctx, d.r.trafficEvery()) {
 			return context.Cause(ctx)
 		}
 		var s TrafficSample
@@ -68,7 +67,7 @@ func (d *dropSourceRunner) unused(ctx context.Context) error {
 		if s.ReadQPS+s.WriteQPS >= quietQPS {
 			return &StepError{Step: d.id, Code: CodeTraffic,
 				Text: fmt.Sprintf("%s is in use: %.1f reads and %.1f writes per second", d.a.Table, s.ReadQPS, s.WriteQPS),
-				Hint: "find these clients; the table is dropped by the same command when nobody uses it for " + (baselineSamples * trafficEvery).Round(time.Second).String()}
+				Hint: "find these clients; the table is dropped by the same command when nobody uses it for " + (baselineSamples * d.r.trafficEvery()).String()}
 		}
 	}
 	return nil

@@ -94,18 +94,22 @@ func (d *addRunner) run(ctx context.Context) error {
 		}); err != nil {
 			return err
 		}
-		lost, err := d.send(ctx)
+		id, lost, err := d.send(ctx)
 		switch {
+		case id > 0 && err != nil:
+			return d.unwanted(ctx, id, err)
 		case lost != nil:
-			if found, err := d.awaitLost(ctx, lost); err != nil || found {
+			if found, err := d.awaitLost(ctx, lost); err != nil {
 				return err
+			} else if found {
+				return d.compareMode(ctx)
 			}
 			if attempt < addAttempts {
 				continue // it was looked for as long as it could be under way
 			}
 			err = lost
 		case err == nil:
-			return nil
+			return d.compareMode(ctx)
 		case before.Sent.IsZero(): // this one did nothing, and there was none before it
 			if forget := d.r.rememberDuplication(func(p *duplicationProof) { *p = duplicationProof{} }); forget != nil {
 				return forget
@@ -162,8 +166,9 @@ func (d *addRunner) clear(ctx context.Context) error {
 }
 
 // send asks once; more often only as long as the cluster says that it did nothing. Afterwards the
-// cluster has to list it: 2.4 and 2.5 answer OK, with id 0, when they did nothing.
-func (d *addRunner) send(ctx context.Context) (lost, err error) {
+// cluster has to list it: 2.4 and 2.5 answer OK, with id 0, when they did nothing. An id beside an
+// error is a duplication that was added and is not as it should be.
+func (d *addRunner) send(ctx context.Context) (id int32, lost, err error) {
 	err = d.insist(ctx, "add the duplication of "+d.a.Source.String(), func(ctx context.Context) error {
 		list, err := d.duplicationsOnce(ctx, d.a.Source)
 		if err != nil {
@@ -174,8 +179,11 @@ func (d *addRunner) send(ctx context.Context) (lost, err error) {
 		}
 		call, cancel := d.call(ctx)
 		defer cancel()
-		id, err := d.r.World.Duplications.AddDuplication(call, d.a)
+		id, err = d.r.World.Duplications.AddDuplication(call, d.a)
 		switch {
+		case err != nil && id > 0:
+			return &StepError{Step: d.id, Code: CodeDuplication, Text: "the duplication was added, but not as declared", Err: err,
+				Hint: "it was removed again; mend what it says and run the same command again"}
 		case err != nil && (errors.Is(err, ErrOutcomeUnknown) || call.Err() != nil):
 			lost = err
 			return nil
@@ -184,7 +192,39 @@ func (d *addRunner) send(ctx context.Context) (lost, err error) {
 		}
 		return err
 	})
-	return lost, err
+	return id, lost, err
+}
+
+// unwanted removes a duplication that was added a moment ago and cannot be used: its follower would
+// not be the table that was declared.
+func (d *addRunner) unwanted(ctx context.Context, id int32, cause error) error {
+	if err := d.r.rememberDuplication(func(p *duplicationProof) { p.ID = id }); err != nil {
+		return err
+	}
+	if err := d.remove(ctx, d.a.Source, id); err != nil {
+		return errors.Join(cause, err)
+	}
+	if err := d.r.rememberDuplication(func(p *duplicationProof) { *p = duplicationProof{} }); err != nil {
+		return err
+	}
+	return cause
+}
+
+// compareMode tells of a fail mode that is not the declared one: it is set by a request of its own,
+// which may have been lost with the answer to this one.
+func (d *addRunner) compareMode(ctx context.Context) error {
+	list, err := d.duplications(ctx, d.a.Source)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		mode := strings.TrimPrefix(strings.ToLower(e.FailMode), "fail_")
+		if e.Remote == d.a.Remote && mode != "" && d.a.FailMode != "" && mode != d.a.FailMode {
+			d.warn(CodeDuplication, fmt.Sprintf("the fail mode of duplication %d is %s, declared is %s", e.ID, mode, d.a.FailMode),
+				fmt.Sprintf("in the shell of cluster %s: set_dup_fail_mode %s %d %s", d.a.Source.Cluster, d.a.Source.Table, e.ID, d.a.FailMode))
+		}
+	}
+	return nil
 }
 
 // awaitLost looks for the duplication of a request that may still be on its way to the leader.

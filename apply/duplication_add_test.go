@@ -3,6 +3,7 @@ package apply_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -258,5 +259,46 @@ func TestForeignFollower(t *testing.T) {
 			t.Error("somebody else's table was dropped")
 		}
 		s.warned(apply.CodeTargetStolen, "left alone")
+	})
+}
+
+// A duplication that was added and is not what was asked for is taken away again, when that can be
+// told; one whose fail mode could not be set is kept, and somebody is told.
+func TestAddNotAsDeclared(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newDup(t, false)
+		s.world.addError = fmt.Errorf("its follower will have 3 replicas: %w", apply.ErrRefused)
+		err := s.stepError(s.apply(t.Context()), apply.CodeDuplication)
+		s.failedOnce(err)
+		s.noDuplication()
+		s.must(s.apply(t.Context()))
+		s.movedOver()
+	})
+	inBubble(t, func(t *testing.T) {
+		s := newDup(t, false)
+		s.step("duplication", func(a plan.Action) plan.Action {
+			d := a.(plan.AddDuplication)
+			d.FailMode = "skip"
+			return d
+		})
+		s.on("AddDuplication+", 1, func() error {
+			s.locked(func(src *fakeTable) { src.dups[0].failMode = "FAIL_SLOW" })
+			return errors.New("connection reset")
+		})
+		s.must(s.apply(t.Context()))
+		s.warned(apply.CodeDuplication, "fail mode of duplication 946684800 is slow, declared is skip")
+	})
+}
+
+// Clients whose writes are refused because of the duplication are told of long before the fence.
+func TestNonIdempotentWritesAreTold(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newDup(t, true).through("follow")
+		s.world.client(&fakeClient{name: "counter", incrs: 2})
+		s.must(s.apply(t.Context()))
+		s.warned(apply.CodeDuplication, "were refused as not idempotent")
+		if n := len(happened[event.Warning](s.scene)); n > 2 {
+			t.Errorf("told %d times", n)
+		}
 	})
 }

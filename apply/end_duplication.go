@@ -12,10 +12,6 @@ import (
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
-// dupSync is the interval at which replicas and meta agree about duplications (a constant of
-// replica/duplication/duplication_sync_timer, duplication_sync_period_second).
-const dupSync = 10 * time.Second
-
 // endRunner removes this run's duplication at the end of a migration, and no other.
 type endRunner struct {
 	base
@@ -192,10 +188,10 @@ func (b base) leftFollower(ctx context.Context, t plan.TableRef, prepared bool) 
 	for {
 		s, err = b.table(ctx, t)
 		elapsed := b.r.Now().Sub(begun)
-		if !errors.Is(err, ErrNoTable) || !prepared || elapsed >= dupSync {
+		if !errors.Is(err, ErrNoTable) || !prepared || elapsed >= b.r.Waits.DuplicationSync {
 			return s, err
 		}
-		b.r.Sink.Emit(event.Waiting{Step: b.id, Elapsed: elapsed, Limit: dupSync,
+		b.r.Sink.Emit(event.Waiting{Step: b.id, Elapsed: elapsed, Limit: b.r.Waits.DuplicationSync,
 			Reason: "the follower may still turn up: the duplication was removed while its meta server asked for it"})
 		if !pause(ctx, b.r.Waits.Poll) {
 			return s, context.Cause(ctx)

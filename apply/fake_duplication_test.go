@@ -304,6 +304,10 @@ func (f fakeDuplications) AddDuplication(ctx context.Context, a plan.AddDuplicat
 	if err != nil && did {
 		return 0, fmt.Errorf("%w: %w", apply.ErrOutcomeUnknown, err)
 	}
+	if added := f.w.addError; err == nil && added != nil {
+		f.w.addError = nil
+		return id, added
+	}
 	return id, err
 }
 

@@ -37,6 +37,8 @@ type fakeLife struct {
 	lateAdds []lateAdd
 	// addsNothing makes ADD_DUPLICATION answer OK and do nothing.
 	addsNothing bool
+	// addError is what the next ADD_DUPLICATION answers beside the id of what it added.
+	addError error
 
 	records   map[string]*apply.RouteRecord // by path
 	proxies   []*fakeProxy

@@ -23,6 +23,7 @@ type followRunner struct {
 	lateShipping bool
 	asked        bool
 	ttl          *ttlWatch
+	rejected     rejectedWatch
 	// since is when the follower was first seen although the duplication had not noted it.
 	since time.Time
 }
@@ -97,6 +98,7 @@ func (f *followRunner) run(ctx context.Context) error {
 				return sight{}, err
 			}
 		}
+		f.rejected.look(ctx, f.base, f.a.Source)
 		reason := f.missing(s)
 		return sight{over: reason == "", mark: f.mark(s), limit: f.limit(s), reason: reason, causes: f.causes(s)}, nil
 	})
@@ -184,7 +186,7 @@ func (f *followRunner) wedged(s followed) error {
 		f.since = now
 	}
 	age := now.Sub(f.since)
-	if age < 6*dupSync {
+	if age < 6*f.r.Waits.DuplicationSync {
 		return nil
 	}
 	return &StepError{Step: f.id, Code: CodeDuplication,
@@ -252,7 +254,7 @@ func (f *followRunner) causes(s followed) string {
 		add("no secondaries on the target: too few live replica servers")
 	default:
 		add("replica servers of the target that are down")
-		add("a primary of the source that moved and has not heard of the duplication yet (at most " + dupSync.String() + ")")
+		add("a primary of the source that moved and has not heard of the duplication yet (at most " + f.r.Waits.DuplicationSync.String() + ")")
 	}
 	return "known causes: " + strings.Join(list, "; ")
 }

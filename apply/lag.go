@@ -9,18 +9,19 @@ import (
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
+// Counted in Waits.Sample.
 const (
-	// lagEvery is the time between two samples of the lag.
-	lagEvery = time.Second
-	// rateSpan is the time over which the rate of shipping is measured.
-	rateSpan = 30 * time.Second
-	// steadySpan is the shortest time that a rate is taken over, once there are samples for it.
-	steadySpan = 5 * time.Second
+	// steadySpan is the shortest time that a rate is taken over, once there are samples for it, and
+	// rateSpan the longest.
+	steadySpan, rateSpan = 5, 30
 	// growthSpan is how long the lag has to grow before anybody is told.
-	growthSpan = 3 * time.Minute
-	// windowMargin is what a window needs besides fence, drain and lifting.
-	windowMargin = 3 * time.Second
+	growthSpan = 180
 )
+
+// span is a number of samples as a time.
+func (l *lagRunner) span(samples int) time.Duration {
+	return time.Duration(samples) * l.r.Waits.Sample
+}
 
 // lagSample is the lag of all partitions at one moment.
 type lagSample struct {
@@ -46,6 +47,7 @@ type lagRunner struct {
 	rest    int64
 	asked   bool
 	moved   map[int32]lagMark
+	refused rejectedWatch
 }
 
 // lagMark is when a partition was last seen to ship something, by what it had shipped then.
@@ -57,7 +59,7 @@ type lagMark struct {
 // done looks once. At rest that is enough; under traffic the rate of shipping has to be measured
 // first, which run does.
 func (l *lagRunner) done(ctx context.Context) (bool, string, error) {
-	if !l.reached.IsZero() && l.r.Now().Sub(l.reached) < 2*max(lagEvery, l.r.Waits.Poll) {
+	if !l.reached.IsZero() && l.r.Now().Sub(l.reached) < 2*max(l.r.Waits.Sample, l.r.Waits.Poll) {
 		return true, l.proof, nil
 	}
 	over, reason, err := l.look(ctx)
@@ -68,7 +70,7 @@ func (l *lagRunner) done(ctx context.Context) (bool, string, error) {
 }
 
 func (l *lagRunner) run(ctx context.Context) error {
-	return l.awaitProgress(ctx, max(lagEvery, l.r.Waits.Poll), CodeLag, func(ctx context.Context) (sight, error) {
+	return l.awaitProgress(ctx, max(l.r.Waits.Sample, l.r.Waits.Poll), CodeLag, func(ctx context.Context) (sight, error) {
 		over, reason, err := l.look(ctx)
 		if err != nil {
 			reason, err := tolerate(ctx, err)
@@ -150,6 +152,7 @@ func (l *lagRunner) look(ctx context.Context) (over bool, reason string, err err
 	l.r.Sink.Emit(event.LagProgress{Step: l.id, Partitions: len(s.shipped) + s.unknown, Behind: s.behind, Unknown: s.unknown,
 		Worst: s.worst, Total: s.total, PerSecond: rate, Forecast: forecast, Elapsed: l.r.Now().Sub(l.begun)})
 	l.growing(ctx)
+	l.refused.look(ctx, l.base, l.a.Source)
 	room := l.a.Budget - l.fixed
 	switch {
 	case s.unknown > 0:
@@ -184,10 +187,10 @@ func (l *lagRunner) askServers(ctx context.Context) error {
 	if check > 0 {
 		l.rest = 1
 	}
-	l.fixed = 2*sync + check + windowMargin
+	l.fixed = 2*sync + check + l.r.Waits.Settle
 	if l.a.Budget > 0 && l.a.Budget < l.fixed {
 		return &StepError{Step: l.id, Code: CodeBudget,
-			Text: fmt.Sprintf("the write-reject budget of %s is below the smallest window of %s: two config syncs of %s, a group check of %s, %s", l.a.Budget, l.fixed, sync, check, windowMargin),
+			Text: fmt.Sprintf("the write-reject budget of %s is below the smallest window of %s: two config syncs of %s, a group check of %s, %s", l.a.Budget, l.fixed, sync, check, l.r.Waits.Settle),
 			Hint: "raise limits.write_reject, or lower config_sync_interval_ms or group_check_interval_ms of the source's servers"}
 	}
 	l.begun, l.asked = l.r.Now(), true
@@ -246,7 +249,7 @@ func (l *lagRunner) sample(ctx context.Context, id int32) (lagSample, error) {
 		}
 	}
 	l.samples = append(l.samples, s)
-	for len(l.samples) > 2 && s.at.Sub(l.samples[1].at) > growthSpan {
+	for len(l.samples) > 2 && s.at.Sub(l.samples[1].at) > l.span(growthSpan) {
 		l.samples = l.samples[1:]
 	}
 	return s, nil
@@ -257,11 +260,11 @@ func (l *lagRunner) sample(ctx context.Context, id int32) (lagSample, error) {
 // primary reported it: another one begins again at what was confirmed.
 func (l *lagRunner) rate() float64 {
 	now := l.samples[len(l.samples)-1]
-	least := min(steadySpan, now.at.Sub(l.samples[0].at))
+	least := min(l.span(steadySpan), now.at.Sub(l.samples[0].at))
 	best := 0.0
 	for _, then := range l.samples[:len(l.samples)-1] {
 		span := now.at.Sub(then.at)
-		if span <= 0 || span < least || span > rateSpan {
+		if span <= 0 || span < least || span > l.span(rateSpan) {
 			continue
 		}
 		var n int64
@@ -278,8 +281,8 @@ func (l *lagRunner) rate() float64 {
 // growing warns of a lag that grows for a while: the target does not keep up.
 func (l *lagRunner) growing(ctx context.Context) {
 	first, last := l.samples[0], l.samples[len(l.samples)-1]
-	if last.at.Sub(first.at) < growthSpan*9/10 || last.unknown+first.unknown > 0 || last.behind == 0 ||
-		last.total <= first.total+first.total/5 || !l.told.IsZero() && last.at.Sub(l.told) < 5*growthSpan {
+	if last.at.Sub(first.at) < l.span(growthSpan)*9/10 || last.unknown+first.unknown > 0 || last.behind == 0 ||
+		last.total <= first.total+first.total/5 || !l.told.IsZero() && last.at.Sub(l.told) < 5*l.span(growthSpan) {
 		return
 	}
 	l.told = last.at

@@ -152,10 +152,20 @@ func (u *unparkRunner) run(ctx context.Context) error {
 	if err := u.putBack(ctx, u.a.Table, priors); err != nil {
 		return err
 	}
-	if p := priors[plan.EnvDefaultTTL]; !stamps(p) {
+	if p := priors[plan.EnvDefaultTTL]; stamps(p) {
+		if err := u.awaitStamps(ctx, u.a.Table); err != nil {
+			return err
+		}
+	}
+	step, ok := firstStep[plan.FollowDuplication](u.r.Plan)
+	if !ok {
 		return nil
 	}
-	return u.awaitStamps(ctx, u.a.Table)
+	follow := step.Action.(plan.FollowDuplication)
+	if !stamps(marker.PriorOf(follow.FollowerEnvs, plan.EnvDefaultTTL)) {
+		return nil
+	}
+	return u.awaitStamps(ctx, follow.Target)
 }
 
 // stamps says whether a default_ttl gives rows an expiry.

@@ -47,6 +47,7 @@ func New(c Config) *Run {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.Waits = c.Waits.withDefaults()
 	return &Run{Config: c, started: c.Now(), sync: map[string]time.Duration{}}
 }
 

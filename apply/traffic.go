@@ -3,6 +3,7 @@ package apply
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,12 +18,14 @@ const (
 	kindBaseline = "baseline"
 	// kindTraffic is the proof of ProveTraffic, a string.
 	kindTraffic = "traffic"
+	// kindFewer is what ProveTraffic leaves when nothing was wrong but the number of requests: the
+	// target's TrafficSample, which an operator who runs it again takes as enough.
+	kindFewer = "fewer-clients"
 )
 
 const (
-	// baselineSamples are taken trafficEvery apart: servers compute their rates over some seconds.
+	// baselineSamples make the baseline; they are taken trafficEvery apart.
 	baselineSamples = 4
-	trafficEvery    = 3 * time.Second
 	// arrivedShare is the part of the clients' traffic that has to be seen on the target.
 	arrivedShare = 0.9
 	// quietQPS is what of a table's traffic counts as none: behind the eviction every request of a
@@ -33,6 +36,9 @@ const (
 	// trafficSamples bounds what the certificate keeps.
 	trafficSamples = 24
 )
+
+// trafficEvery is the time between two samples: servers compute their rates over some seconds.
+func (r *Run) trafficEvery() time.Duration { return 3 * r.Waits.Sample }
 
 // trafficBaseline is what clients did before the fence.
 type trafficBaseline struct {
@@ -66,7 +72,7 @@ func (r *Run) measureBaseline(ctx context.Context, b base) error {
 	out := trafficBaseline{}
 	var begun time.Time
 	for n := range baselineSamples {
-		if n > 0 && !pause(ctx, trafficEvery) {
+		if n > 0 && !pause(ctx, r.trafficEvery()) {
 			return context.Cause(ctx)
 		}
 		pair, err := b.traffic(ctx, a)
@@ -128,6 +134,8 @@ type trafficRunner struct {
 	agree []TrafficProof
 	last  time.Time // of the sample before
 	told  bool      // of clients that stay with the source
+	// fewer is since when nothing is wrong but that the target serves less than the source did.
+	fewer time.Time
 }
 
 func (t *trafficRunner) done(context.Context) (bool, string, error) {
@@ -143,13 +151,20 @@ func (t *trafficRunner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if fewer, ok, err := unblob[TrafficSample](t.r.record(t.id).Proof, kindFewer); err != nil {
+		return err
+	} else if ok {
+		before.Source.ReadQPS, before.Source.WriteQPS = min(before.Source.ReadQPS, fewer.ReadQPS), min(before.Source.WriteQPS, fewer.WriteQPS)
+		t.warn(CodeTraffic, fmt.Sprintf("%.1f reads and %.1f writes per second on the target are taken as enough: the run before ended with that, and nothing else was wrong",
+			before.Source.ReadQPS, before.Source.WriteQPS), "")
+	}
 	if !known {
 		t.warn(CodeTraffic, "what the clients did before the fence is not known: some traffic on the target has to do", "")
 	}
 	begun := t.r.Now()
 	hint := "look for clients that have the meta servers of " + t.a.Source.Cluster + " in their configuration, or a proxy that is not listed; " +
 		"nothing is undone after the switch; `" + t.r.Resume + "` looks again"
-	err = t.awaitEvery(ctx, trafficEvery, t.a.For+t.r.Waits.Traffic, CodeTraffic, hint, func(ctx context.Context) (bool, string, error) {
+	err = t.awaitEvery(ctx, t.r.trafficEvery(), t.a.For+t.r.Waits.Traffic, CodeTraffic, hint, func(ctx context.Context) (bool, string, error) {
 		pair, err := t.trafficOnce(ctx, t.a)
 		if err != nil {
 			reason, err := tolerate(ctx, err)
@@ -166,9 +181,28 @@ func (t *trafficRunner) run(ctx context.Context) error {
 		return agreed >= t.a.For, fmt.Sprintf("source and target agree for %s of %s", agreed.Round(time.Second), t.a.For), nil
 	})
 	if err != nil {
-		return err
+		return t.giveUp(ctx, err)
 	}
 	return t.prove(before)
+}
+
+// giveUp looks whether only the number of requests was wrong, for as long as the proof would take: it
+// may be right that there are fewer, and only a person can know.
+func (t *trafficRunner) giveUp(ctx context.Context, err error) error {
+	var step *StepError
+	if ctx.Err() != nil || !errors.As(err, &step) || t.fewer.IsZero() || t.r.Now().Sub(t.fewer) < t.a.For || len(t.agree) == 0 {
+		return err
+	}
+	proof, failed := blob(kindFewer, t.agree[len(t.agree)-1].Target)
+	if failed != nil {
+		return failed
+	}
+	if err := t.r.update(t.id, func(s *state.Step) { s.Proof = proof }); err != nil {
+		return err
+	}
+	step.Hint = "nobody uses the source and nothing fails, there are only fewer requests than before; when that is as it should be, `" +
+		t.r.Resume + "` takes it as enough; otherwise look for applications that do not run"
+	return step
 }
 
 // judge takes one pair of samples in and says what is not as it should be; "" for nothing.
@@ -177,11 +211,22 @@ func (t *trafficRunner) judge(p TrafficProof, before trafficBaseline, known bool
 	span := now.Sub(t.last).Seconds()
 	first := t.last.IsZero()
 	t.last = now
-	wrong := unlike(p, before, known)
+	var wrong []string
+	if qps := p.Source.ReadQPS + p.Source.WriteQPS; qps >= quietQPS {
+		wrong = append(wrong, fmt.Sprintf("the source still serves %.1f reads and %.1f writes per second", p.Source.ReadQPS, p.Source.WriteQPS))
+	}
 	if !first && span > 0 {
 		wrong = append(wrong, failing("source", p.Source, before.SourceFailures, span)...)
 		wrong = append(wrong, failing("target", p.Target, before.TargetFailures, span)...)
 	}
+	less := missed(p, before, known)
+	switch {
+	case len(wrong) > 0 || len(less) == 0:
+		t.fewer = time.Time{}
+	case t.fewer.IsZero():
+		t.fewer = now
+	}
+	wrong = append(wrong, less...)
 	if len(wrong) > 0 || first {
 		t.since, t.agree = now, nil
 	}
@@ -189,11 +234,8 @@ func (t *trafficRunner) judge(p TrafficProof, before trafficBaseline, known bool
 	return strings.Join(wrong, "; ")
 }
 
-// unlike compares the rates with those before the fence.
-func unlike(p TrafficProof, before trafficBaseline, known bool) (wrong []string) {
-	if qps := p.Source.ReadQPS + p.Source.WriteQPS; qps >= quietQPS {
-		wrong = append(wrong, fmt.Sprintf("the source still serves %.1f reads and %.1f writes per second", p.Source.ReadQPS, p.Source.WriteQPS))
-	}
+// missed compares what the target serves with what the source served before the fence.
+func missed(p TrafficProof, before trafficBaseline, known bool) (wrong []string) {
 	short := func(what string, now, then float64) {
 		if now < then*arrivedShare {
 			wrong = append(wrong, fmt.Sprintf("the target serves %.1f %s per second, before the fence the source served %.1f", now, what, then))
@@ -233,7 +275,7 @@ func failing(side string, s TrafficSample, before, span float64) (wrong []string
 // tell warns once of clients that stay with the source.
 func (t *trafficRunner) tell(p TrafficProof, before trafficBaseline) {
 	stay := p.Source.ReadQPS+p.Source.WriteQPS >= quietQPS
-	failed := p.Source.ReadFailures+p.Source.WriteFailures > before.SourceFailures*1.5*trafficEvery.Seconds()
+	failed := p.Source.ReadFailures+p.Source.WriteFailures > before.SourceFailures*1.5*t.r.trafficEvery().Seconds()
 	if t.told || !stay && !failed {
 		return
 	}

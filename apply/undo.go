@@ -48,7 +48,7 @@ func (r *Run) compensate(ctx context.Context, step plan.Step) (string, error) {
 func (b base) undoLimit(ctx context.Context, undo plan.Action) (time.Duration, error) {
 	if _, ok := undo.(plan.RemoveDuplication); ok {
 		// A request that may still take effect, the removal, a follower that turns up late, its drop.
-		return 2*b.r.Waits.Undo + b.r.Waits.Transient + b.r.Waits.Call + dupSync, nil
+		return 2*b.r.Waits.Undo + b.r.Waits.Transient + b.r.Waits.Call + b.r.Waits.DuplicationSync, nil
 	}
 	a, ok := undo.(plan.RestoreEnvs)
 	if !ok {

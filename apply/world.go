@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -198,6 +199,21 @@ type Waits struct {
 	Stall time.Duration
 	// Traffic is how long, on top of the declared time, clients may take to be seen on the target.
 	Traffic time.Duration
+	// Sample is the time between two looks at the lag of a duplication; counters of traffic, which
+	// servers compute over some seconds, are looked at every third time.
+	Sample time.Duration
+	// DuplicationSync is the interval at which replicas and meta agree about duplications, a constant
+	// of the servers (duplication_common.h, duplication_sync_period_second).
+	DuplicationSync time.Duration
+}
+
+// withDefaults fills in the waits of duplications that are zero: none of them means "never".
+func (w Waits) withDefaults() Waits {
+	d := DefaultWaits()
+	w.Prepare, w.Copying = cmp.Or(w.Prepare, d.Prepare), cmp.Or(w.Copying, d.Copying)
+	w.Stall, w.Traffic = cmp.Or(w.Stall, d.Stall), cmp.Or(w.Traffic, d.Traffic)
+	w.Sample, w.DuplicationSync = cmp.Or(w.Sample, d.Sample), cmp.Or(w.DuplicationSync, d.DuplicationSync)
+	return w
 }
 
 // DefaultWaits are the waits for real clusters.
@@ -215,5 +231,8 @@ func DefaultWaits() Waits {
 		Copying:     time.Hour,
 		Stall:       10 * time.Minute,
 		Traffic:     10 * time.Minute,
+		Sample:      time.Second,
+
+		DuplicationSync: 10 * time.Second,
 	}
 }
