@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -375,20 +376,20 @@ func conformLostRace(t *testing.T, k *keeper) {
 // conformServers: servers that refuse, are mute or speak another protocol cost little time.
 func conformServers(t *testing.T, k *keeper) {
 	path := k.record(valid)
-	mute, refused, foreign := muteServer(t), refusedAddr(t), foreignServer(t)
+	mute, refused, foreign, echo := muteServer(t), refusedAddr(t), foreignServer(t), echoServer(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	opts := Options{Servers: []string{mute, refused, foreign, k.addr}, Session: 200 * time.Millisecond}
+	opts := Options{Servers: []string{mute, refused, foreign, echo, k.addr}, Session: 200 * time.Millisecond}
 	if rec, err := NewStore(opts).Read(ctx, path); err != nil || rec.ClusterName != "source" {
 		t.Errorf("%+v, %v", rec, err)
 	}
-	opts.Servers = opts.Servers[:3]
+	opts.Servers = opts.Servers[:4]
 	_, err := NewStore(opts).CompareAndSet(ctx, path, Record{Raw: []byte(valid)}, []byte(valid))
 	var silent *SilentError
-	if !errors.As(err, &silent) || !errors.Is(err, ErrSilent) || errors.Is(err, ErrOutcomeUnknown) || len(silent.Answers) != 3 {
+	if !errors.As(err, &silent) || !errors.Is(err, ErrSilent) || errors.Is(err, ErrOutcomeUnknown) || len(silent.Answers) != 4 {
 		t.Fatalf("%v", err)
 	}
-	for i, want := range []error{errNoSession, nil, errForeign} {
+	for i, want := range []error{errNoSession, nil, errForeign, errForeign} {
 		if want != nil && !errors.Is(silent.Answers[i].Err, want) {
 			t.Errorf("%v", silent.Answers[i])
 		}
@@ -438,6 +439,16 @@ func muteServer(t *testing.T) string {
 // foreignServer speaks HTTP.
 func foreignServer(t *testing.T) string {
 	return serve(t, func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) })
+}
+
+// echoServer gives back what it gets, as a connection to oneself does.
+func echoServer(t *testing.T) string {
+	return serve(t, func(c net.Conn) {
+		request := make([]byte, 48)
+		if _, err := io.ReadFull(c, request); err == nil {
+			_, _ = c.Write(request)
+		}
+	})
 }
 
 func serve(t *testing.T, greet func(net.Conn)) string {

@@ -17,6 +17,8 @@ const opSetData = 5
 const (
 	minFirst, maxFirst = 36, 1024
 	minFrame, maxFrame = 16, 2 << 20
+	// minTimeout is far below what a server can be made to give, in milliseconds.
+	minTimeout = 50
 )
 
 var (
@@ -26,7 +28,8 @@ var (
 
 // guard is a connection that knows whether a Set left through it, lets one through at most, and
 // takes only frames that a ZooKeeper server can have sent: the client library trusts the length in
-// front of a frame, and a server of another kind on that port would end the process.
+// front of a frame and the time-out in the first one, and a server of another kind on that port would
+// end the process.
 type guard struct {
 	net.Conn
 
@@ -37,8 +40,7 @@ type guard struct {
 	broken error
 
 	// Only the library's reader uses what follows.
-	head    [4]byte
-	pending []byte // bytes of head that are not delivered yet
+	pending []byte // bytes that are read and not delivered yet
 	left    int    // bytes of the frame's body that are not delivered yet
 	first   bool   // the first frame is behind us
 }
@@ -110,17 +112,43 @@ func (g *guard) Read(p []byte) (int, error) {
 }
 
 func (g *guard) nextFrame() error {
-	if _, err := io.ReadFull(g.Conn, g.head[:]); err != nil {
+	if !g.first {
+		return g.greeting()
+	}
+	var head [4]byte
+	if _, err := io.ReadFull(g.Conn, head[:]); err != nil {
 		return err
 	}
-	size := binary.BigEndian.Uint32(g.head[:])
-	low, high := uint32(minFrame), uint32(maxFrame)
-	if !g.first {
-		low, high = minFirst, maxFirst
-	}
-	if size < low || size > high {
+	size := binary.BigEndian.Uint32(head[:])
+	if size < minFrame || size > maxFrame {
 		return fmt.Errorf("%w: a frame of %d bytes", errForeign, size)
 	}
-	g.first, g.pending, g.left = true, g.head[:], int(size)
+	g.pending, g.left = head[:], int(size)
+	return nil
+}
+
+// greeting reads the answer to the connect request whole: length, protocol version, time-out in
+// milliseconds, session id, password. The library pings in thirds of the time-out and panics on 0. A
+// connection that a machine made to itself, which happens when nobody listens on a loopback port,
+// gives our own request back, whose bytes in that place are 0. Session 0 is an expired one, and there
+// is none that we could take up again.
+func (g *guard) greeting() error {
+	head := make([]byte, 4, 4+maxFirst)
+	if _, err := io.ReadFull(g.Conn, head); err != nil {
+		return err
+	}
+	size := binary.BigEndian.Uint32(head)
+	if size < minFirst || size > maxFirst {
+		return fmt.Errorf("%w: a greeting of %d bytes", errForeign, size)
+	}
+	frame := head[:4+size]
+	if _, err := io.ReadFull(g.Conn, frame[4:]); err != nil {
+		return err
+	}
+	millis, id, password := int32(binary.BigEndian.Uint32(frame[8:])), binary.BigEndian.Uint64(frame[12:]), binary.BigEndian.Uint32(frame[20:])
+	if millis < minTimeout || id == 0 || password != 16 {
+		return fmt.Errorf("%w: session %#x with a time-out of %d ms", errForeign, id, millis)
+	}
+	g.first, g.pending = true, frame
 	return nil
 }
