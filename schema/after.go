@@ -10,7 +10,8 @@ import (
 type After struct {
 	// Source is AfterNone exactly when the method never fences the source.
 	Source SourceAfter
-	// Reserve is how long a dropped source stays recallable; zero unless Source is AfterDrop.
+	// Reserve is how long a dropped source stays recallable; zero unless Source is AfterDrop, whose
+	// default is DefaultReserve.
 	Reserve time.Duration
 	Range   hcl.Range // zero when the block is absent
 }
@@ -18,8 +19,8 @@ type After struct {
 // SourceAfter is the end of the source table.
 type SourceAfter string
 
-// The values of after.source. With a fence the default is AfterUnfence. This release refuses
-// AfterDrop when it loads a configuration, so no checked Migration carries it.
+// The values of after.source. With a fence the default of method copy is AfterUnfence, which is
+// refused AfterDrop; that of method duplication is AfterKeepFenced.
 const (
 	AfterNone       SourceAfter = "" // there is no fence to decide about
 	AfterUnfence    SourceAfter = "unfence"

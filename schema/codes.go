@@ -34,6 +34,8 @@ const (
 	CodeNoMeta            Code = "PM1030"
 	CodeAddress           Code = "PM1031"
 	CodeAddressTwice      Code = "PM1032"
+	CodeNoAddress         Code = "PM1033"
+	CodeRoutePath         Code = "PM1034"
 	CodeTableName         Code = "PM1040"
 	CodeSameTable         Code = "PM1041"
 	CodePartitionCount    Code = "PM1042"
@@ -43,6 +45,7 @@ const (
 	CodeEnvRefused        Code = "PM1046"
 	CodeSharedTarget      Code = "PM1047"
 	CodeClusterWanted     Code = "PM1048"
+	CodeSameCluster       Code = "PM1049"
 	CodeMethodUnavailable Code = "PM1050"
 	CodeMethodUnknown     Code = "PM1051"
 	CodeOtherMethod       Code = "PM1052"
@@ -52,6 +55,7 @@ const (
 	CodeDuration          Code = "PM1056"
 	CodeSize              Code = "PM1057"
 	CodeLimit             Code = "PM1058"
+	CodeRoutedName        Code = "PM1059"
 )
 
 // CodeInfo explains one code, for documentation.

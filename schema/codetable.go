@@ -29,6 +29,8 @@ func codeTable() []CodeInfo {
 		{CodeNoMeta, "no meta server", "A cluster has no meta server.", `meta_servers = ["10.0.0.1:34601"]`},
 		{CodeAddress, "malformed address", "An address is not host:port.", "host name or IPv4 address, a colon, and a port from 1 to 65535"},
 		{CodeAddressTwice, "address listed twice", "An address occurs twice in one list.", "remove one"},
+		{CodeNoAddress, "no address", "A list of addresses is empty.", "list them all, or leave the argument out where it has a default"},
+		{CodeRoutePath, "malformed path", "The root of the route records is not an absolute path of ZooKeeper.", `like "/pegasus-metaproxy": zookeeper.root in the configuration of the proxies`},
 		{CodeTableName, "malformed table name", "A table name has characters that Pegasus clients do not take.", "letters, digits, '_', '.' and ':'"},
 		{CodeSameTable, "source is target", "Source and target are one table of one cluster.", "name another target table or another cluster"},
 		{CodePartitionCount, "partition count", "The partition count of the target is not a power of two.", "1, 2, 4, 8, ... 65536"},
@@ -38,8 +40,9 @@ func codeTable() []CodeInfo {
 		{CodeEnvRefused, "env refused", "The env is not one that a migration may declare on its target.", "leave it out"},
 		{CodeSharedTarget, "shared target", "Two migrations write into one table.", `give each its own target, or declare if_exists = "merge" in both`},
 		{CodeClusterWanted, "no cluster", "The value is not a reference to a cluster block.", "cluster = cluster.LABEL"},
-		{CodeMethodUnavailable, "method not in this release", "The language knows the method (or the option of a method), this release does not do it.", "available: copy"},
-		{CodeMethodUnknown, "unknown method", "There is no such method.", "available: copy"},
+		{CodeSameCluster, "one cluster", "The method moves tables between clusters, source and target are on one.", `name another target cluster, or declare method "copy"`},
+		{CodeMethodUnavailable, "method not in this release", "The language knows the method (or the option of a method), this release does not do it.", "available: copy, duplication"},
+		{CodeMethodUnknown, "unknown method", "There is no such method.", "available: copy, duplication"},
 		{CodeOtherMethod, "belongs to another method", "A block or argument is one of another method.", "remove it, or declare the other method"},
 		{CodeNotYet, "not supported by the method", "The method cannot honour a setting in this release; it is refused rather than ignored.", "remove it"},
 		{CodeNoEffect, "without effect", "A setting can have no effect beside the others.", "remove it, or change what it depends on"},
@@ -47,5 +50,6 @@ func codeTable() []CodeInfo {
 		{CodeDuration, "malformed duration", "A value is not a span of time greater than zero.", `"90s", "5m", "1h30m", "7d"`},
 		{CodeSize, "malformed size", "A value is not a number of bytes.", `67108864, "64MiB" (1024-based), "50MB" (1000-based)`},
 		{CodeLimit, "limit out of range", "A limit is zero, negative or too large.", "leave a limit out to have none"},
+		{CodeRoutedName, "another name behind a MetaProxy", "Clients that a MetaProxy leads ask for one table name; the target has another.", "give the target the source's name"},
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// duplicationOnly and fileMethods name the methods that a part of the language belongs to.
+// copyOnly, duplicationOnly and fileMethods name the methods that a part of the language belongs to.
 const (
+	copyOnly        = `the method "copy"`
 	duplicationOnly = `the method "duplication"`
 	fileMethods     = `the methods "backup_restore" and "backup_bulk_load"`
 )
@@ -47,17 +48,21 @@ func (l *loader) decodeMigration(b *hclsyntax.Block) *Migration {
 	if lb := c.block("limits"); lb != nil {
 		m.Limits = l.decodeLimits(lb)
 	}
-	m.Verify = l.decodeVerify(c.block("verify"))
-	if ab := c.block("after"); ab != nil {
-		m.After = l.decodeAfter(ab)
-	}
+	// Without a known method there is nothing to hold the rest against: everything may be meant.
+	parts := methodParts{when: true, drop: true}
 	var rules methodRules
 	if mb := c.block("method"); mb != nil {
-		m.Method, rules = l.decodeMethod(mb)
+		if rules = l.decodeMethod(mb); rules != nil {
+			m.Method, parts = rules, rules.parts()
+		}
+	}
+	m.Verify = l.decodeVerify(c.block("verify"), parts)
+	if ab := c.block("after"); ab != nil {
+		m.After = l.decodeAfter(ab, parts)
 	}
 	if rules != nil {
 		rules.check(l, m, c)
-		m.Approve = l.decodeApprove(c, m.Method)
+		m.Approve = l.decodeApprove(c, rules)
 	}
 	return m
 }
@@ -220,7 +225,7 @@ func (l *loader) tableName(c *content, required bool) string {
 }
 
 // decodeApprove checks the gates against those that the method has.
-func (l *loader) decodeApprove(c *content, method Method) []string {
+func (l *loader) decodeApprove(c *content, method methodRules) []string {
 	items, _, _ := l.textList(c, "approve", false)
 	wanted := map[string]hcl.Range{}
 	for _, item := range items {
@@ -229,7 +234,7 @@ func (l *loader) decodeApprove(c *content, method Method) []string {
 			continue
 		}
 		wanted[item.text] = item.at
-		if hint := gateHint(item.text, method); hint != "" {
+		if hint := method.gateHint(item.text); hint != "" {
 			l.errorf(CodeGate, item.at, hint, "method %q has no gate %q here", method.Kind(), item.text)
 		}
 	}

@@ -51,20 +51,57 @@
 //	  verify {
 //	    mode = "full"                             # full | off
 //	  }
-//	  after {                                     # only with source_writes = "fenced"
+//	  after {                                     # with method copy only beside "fenced"
 //	    source = "unfence"                        # unfence | keep_fenced
 //	  }
 //	  approve = ["copy"]                          # gates that wait for a person: copy, unfence
 //	}
 //
-// A null argument is one that is absent.
+//	migration "users" {           # the servers ship rows and writes, clients go on meanwhile
+//	  source {
+//	    cluster = cluster.east
+//	    table   = "users"
+//	  }
+//	  target {                                    # counts and envs as above; if_exists can only be "fail"
+//	    cluster = cluster.west
+//	  }
+//	  method "duplication" {
+//	    fail_mode     = "slow"                    # slow | skip | fast: what damaged log blocks lead to
+//	    drop_follower = false                     # true: a rollback drops the table that was made
+//	  }
+//	  limits {
+//	    write_reject     = "3m"                   # the budget of the whole cut-over
+//	    rows_per_second  = 200000                 # both bound the comparison
+//	    bytes_per_second = "64MiB"
+//	  }
+//	  cutover {
+//	    lag_threshold = 10000                     # outstanding mutations per partition
+//	    traffic_proof = "2m"                      # how long both clusters are watched after the switch
+//	    metaproxy {                               # without it, clients are moved by hand
+//	      zookeeper = ["10.2.0.1:2181"]           # default: the source cluster's own
+//	      root      = "/pegasus-metaproxy"        # zookeeper.root of the proxies
+//	      proxies   = ["10.3.0.1:34601"]          # every one of them
+//	    }
+//	  }
+//	  verify {
+//	    mode = "full"                             # full | off
+//	    when = "before_fence"                     # before_fence | in_window
+//	  }
+//	  after {
+//	    source  = "drop"                          # keep_fenced | unfence | drop; default: keep_fenced
+//	    reserve = "7d"                            # how long a dropped table can be recalled
+//	  }
+//	  approve = ["clients", "cutover"]            # with "drop", complete is a gate undeclared
+//	}
 //
-// Of the language but not of this release, and refused with that answer: the methods duplication,
-// backup_restore, backup_bulk_load and dual_write with their arguments and the blocks cutover and
-// source.backup; source_writes = "catch_up"; verify.mode "sample" and "count"; after.source =
-// "drop" with its reserve; limits.send_rate (start, step, max, every), limits.window and
-// limits.stop_if (source_p99, disk_free). A setting that a method cannot honour is an error,
-// never ignored.
+// A null argument is one that is absent. Behind a metaproxy block the target keeps the source's name.
+//
+// Of the language but not of this release, and refused with that answer: the methods
+// backup_restore, backup_bulk_load and dual_write with their arguments and the block source.backup;
+// source_writes = "catch_up"; return_ticket of method duplication, a span of time; verify.mode
+// "sample" and "count"; after.source = "drop" with method copy; limits.send_rate (start, step, max,
+// every), limits.window and limits.stop_if (source_p99, disk_free). A setting that a method cannot
+// honour is an error, never ignored.
 //
 // # Values
 //

@@ -23,6 +23,17 @@ type identity struct {
 	Verify       VerifyMode        `json:"verify"`
 	After        SourceAfter       `json:"after,omitempty"`
 	Reserve      int64             `json:"reserve,omitempty"`
+	When         VerifyWhen        `json:"when,omitempty"`
+	FailMode     FailMode          `json:"fail_mode,omitempty"`
+	ReturnTicket int64             `json:"return_ticket,omitempty"`
+	Route        *route            `json:"route,omitempty"`
+}
+
+// route is where the record lives. The proxies are no part of it: one more or less must not make a
+// run unresumable.
+type route struct {
+	ZooKeeper []string `json:"zookeeper,omitempty"` // as a set
+	Root      string   `json:"root"`
 }
 
 // side is one table. The meta servers are no part of it: one that is replaced in the middle of a
@@ -46,6 +57,10 @@ type declaration struct {
 	Window         []Window  `json:"window,omitempty"`
 	StopIf         *StopIf   `json:"stop_if,omitempty"`
 	Approve        []string  `json:"approve,omitempty"`
+	LagThreshold   int64     `json:"lag_threshold,omitempty"`
+	TrafficProof   int64     `json:"traffic_proof,omitempty"`
+	DropFollower   bool      `json:"drop_follower,omitempty"`
+	Proxies        []string  `json:"proxies,omitempty"` // as a set
 }
 
 const fingerprintFormat = 1
@@ -59,16 +74,29 @@ func fingerprints(m *Migration) (whole, identityOnly string) {
 		Target:     side{m.Target.Cluster.Label, m.Target.Table},
 		Partitions: m.Target.PartitionCount, Replicas: m.Target.ReplicaCount, Envs: m.Target.Envs,
 		IfExists: m.Target.IfExists, Method: m.Method.Kind(), Verify: m.Verify.Mode,
-		After: m.After.Source, Reserve: int64(m.After.Reserve),
+		After: m.After.Source, Reserve: int64(m.After.Reserve), When: m.Verify.When,
 	}
-	if c, ok := m.Method.(*CopyMethod); ok {
-		id.SourceWrites = c.SourceWrites
+	switch method := m.Method.(type) {
+	case *CopyMethod:
+		id.SourceWrites = method.SourceWrites
+	case *DuplicationMethod:
+		id.FailMode, id.ReturnTicket = method.FailMode, int64(method.ReturnTicket)
+		if p := method.Cutover.MetaProxy; p != nil {
+			id.Route = &route{ZooKeeper: sortedSet(p.ZooKeeper), Root: p.Root}
+		}
 	}
 	d := declaration{
 		Identity: id, SourceMetas: sortedSet(m.Source.Cluster.MetaServers), TargetMetas: sortedSet(m.Target.Cluster.MetaServers),
 		WriteReject: int64(m.Limits.WriteReject), RowsPerSecond: m.Limits.RowsPerSecond,
 		BytesPerSecond: m.Limits.BytesPerSecond, InFlight: m.Limits.InFlight, SendRate: m.Limits.SendRate,
 		Window: m.Limits.Window, StopIf: m.Limits.StopIf, Approve: m.Approve,
+	}
+	if method, ok := m.Method.(*DuplicationMethod); ok {
+		d.LagThreshold, d.TrafficProof = method.Cutover.LagThreshold, int64(method.Cutover.TrafficProof)
+		d.DropFollower = method.DropFollower
+		if p := method.Cutover.MetaProxy; p != nil {
+			d.Proxies = sortedSet(p.Proxies)
+		}
 	}
 	return digest(d), digest(id)
 }

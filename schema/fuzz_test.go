@@ -52,11 +52,31 @@ func FuzzLoad(f *testing.F) {
 				len(m.Source.Cluster.MetaServers) == 0 || !ValidTableName(m.Source.Table) || !ValidTableName(m.Target.Table) {
 				t.Fatalf("accepted but incomplete: %+v", m)
 			}
+			if d, ok := m.Method.(*DuplicationMethod); ok {
+				completeDuplication(t, m, d)
+			}
 			if again.Migrations[i].Fingerprint != m.Fingerprint {
 				t.Fatal("formatting changed the fingerprint")
 			}
 		}
 	})
+}
+
+// completeDuplication holds an accepted migration by duplication to what its types promise.
+func completeDuplication(t *testing.T, m *Migration, d *DuplicationMethod) {
+	t.Helper()
+	if d.Cutover == nil || d.Cutover.LagThreshold < 1 || d.FailMode == "" || d.ReturnTicket != 0 ||
+		(d.Cutover.MetaProxy == nil) != (d.Cutover.TrafficProof == 0) ||
+		(m.Verify.When == "") != (m.Verify.Mode == VerifyOff) ||
+		m.After.Source == AfterNone || (m.After.Source == AfterDrop) != (m.After.Reserve > 0) ||
+		m.Target.IfExists != IfExistsFail || sameCluster(m.Source.Cluster, m.Target.Cluster) {
+		t.Fatalf("accepted but incomplete: %+v, %+v", m, d)
+	}
+	if p := d.Cutover.MetaProxy; p != nil {
+		if root, problem := parseRoot(p.Root); problem != "" || root != p.Root || len(p.Proxies) == 0 || m.Target.Table != m.Source.Table {
+			t.Fatalf("accepted with a bad route: %+v", p)
+		}
+	}
 }
 
 // FuzzFormat: formatting twice is formatting once, and only white space moves.

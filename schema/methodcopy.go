@@ -1,23 +1,21 @@
 package schema
 
 import (
-	"github.com/hashicorp/hcl/v2"
+	"fmt"
+	"slices"
+
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 func copySpec() bodySpec {
 	return bodySpec{
 		what: `the block of method "copy"`,
-		attrs: []attrSpec{
+		attrs: append([]attrSpec{
 			{name: "source_writes"},
 			{name: "fail_mode", elsewhere: duplicationOnly},
 			{name: "return_ticket", elsewhere: duplicationOnly},
-			{name: "provider", elsewhere: fileMethods},
-			{name: "target_provider", elsewhere: fileMethods},
-			{name: "backup_path", elsewhere: fileMethods},
-			{name: "adopt_max_age", elsewhere: fileMethods},
-			{name: "staging", elsewhere: fileMethods},
-		},
+			{name: "drop_follower", elsewhere: duplicationOnly},
+		}, fileMethodArguments()...),
 	}
 }
 
@@ -35,6 +33,20 @@ func (l *loader) decodeCopy(b *hclsyntax.Block) *CopyMethod {
 	return &CopyMethod{SourceWrites: mode}
 }
 
+// parts implements methodRules.
+func (*CopyMethod) parts() methodParts { return methodParts{} }
+
+// gateHint implements methodRules.
+func (m *CopyMethod) gateHint(gate string) string {
+	if slices.Contains(m.Gates(), gate) {
+		return ""
+	}
+	if gate == GateUnfence {
+		return fmt.Sprintf("with source_writes = %q nothing is fenced; its gates are %s", m.SourceWrites, list(m.Gates()))
+	}
+	return didYouMean(gate, m.Gates(), "its gates are")
+}
+
 // check implements methodRules.
 func (m *CopyMethod) check(l *loader, mig *Migration, c *content) {
 	if b := c.block("cutover"); b != nil {
@@ -50,20 +62,7 @@ func (m *CopyMethod) checkLimits(l *loader, mig *Migration, c *content) {
 	if b == nil {
 		return
 	}
-	refuse := func(name string, at hcl.Range) {
-		l.errorf(CodeNotYet, at, "remove it; copy keeps rows_per_second, bytes_per_second and in_flight", "limits.%s is not supported by method copy in this release", name)
-	}
-	for _, name := range []string{"send_rate", "stop_if"} {
-		for _, nested := range b.Body.Blocks {
-			if nested.Type == name {
-				refuse(name, nested.DefRange())
-				break
-			}
-		}
-	}
-	if a := b.Body.Attributes["window"]; a != nil {
-		refuse("window", a.NameRange)
-	}
+	l.refuseLimits(b, m.Kind(), "rows_per_second, bytes_per_second and in_flight")
 	if mig.Limits.WriteReject > 0 && m.SourceWrites != SourceWritesFenced {
 		l.warnf(CodeNoEffect, b.Body.Attributes["write_reject"].NameRange, `declare source_writes = "fenced", or remove it`,
 			"limits.write_reject has no effect: with source_writes = %q no write is rejected", m.SourceWrites)

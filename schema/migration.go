@@ -21,8 +21,9 @@ type Migration struct {
 	// Fingerprint is the lower-case hex SHA-256 of the whole normalised declaration. Formatting,
 	// comments, the way a value was computed, and a default written out do not change it.
 	Fingerprint string
-	// IdentityFingerprint leaves out what may be changed while a migration is under way: Limits
-	// and Approve. A run that was begun under another identity must not be resumed.
+	// IdentityFingerprint leaves out what may be changed while a migration is under way: Limits,
+	// Approve, and of method duplication DropFollower, LagThreshold, TrafficProof and Proxies. A
+	// run that was begun under another identity must not be resumed.
 	IdentityFingerprint string
 }
 
@@ -65,7 +66,7 @@ const (
 // Verify says how source and target are compared at the end.
 type Verify struct {
 	Mode VerifyMode
-	// When is "" for methods that have no cut-over.
+	// When is "" for methods that have no cut-over, and with VerifyOff.
 	When  VerifyWhen
 	Range hcl.Range // zero when the block is absent
 }

@@ -55,6 +55,11 @@ func ParseSize(s string) (int64, error) {
 
 // duration gives an argument that is a span of time greater than zero.
 func (l *loader) duration(c *content, name string, required bool) (time.Duration, bool) {
+	return l.span(c, name, required, leaveOut(required))
+}
+
+// span is duration with a hint of its own for a span of zero.
+func (l *loader) span(c *content, name string, required bool, zero string) (time.Duration, bool) {
 	s, at, ok := l.text(c, name, required)
 	if !ok {
 		return 0, false
@@ -69,7 +74,7 @@ func (l *loader) duration(c *content, name string, required bool) (time.Duration
 		l.errorf(CodeDuration, at, hint, "%q must be a span of time, not %q", name, s)
 		return 0, false
 	case d <= 0:
-		l.errorf(CodeDuration, at, leaveOut(required), "%q must be greater than zero", name)
+		l.errorf(CodeDuration, at, zero, "%q must be greater than zero", name)
 		return 0, false
 	}
 	return d, true

@@ -92,7 +92,7 @@ migration "orders4" {
     cluster = cluster.west
     table = "z"
   }
-  method "duplication" {
+  method "dual_write" {
 
   }
 
@@ -125,5 +125,11 @@ migration "orders6" {
     table   = "restored"
   }
   method "teleport" {
+  }
+  verify {
+    when = "in_window" # whose method is not known: nothing follows from it
+  }
+  after {
+    source = "drop"
   }
 }
