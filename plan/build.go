@@ -22,14 +22,19 @@ func Build(m *schema.Migration, f Facts, o Options) (*Plan, error) {
 	b.checkSource()
 	if f.SourceTable != nil {
 		b.decide()
-		b.checkTarget()
-		b.checkEnvs()
-		if method, ok := m.Method.(*schema.CopyMethod); ok {
+		switch method := m.Method.(type) {
+		case *schema.CopyMethod:
+			b.checkTarget()
+			b.checkEnvs()
 			b.checkCopy(method)
 			p.Steps = b.copySteps(method)
 			b.say(p, method)
-		} else {
-			b.checks.fail(CodeTableUnread, b.place(m.Range), "use method \"copy\"", "this release cannot plan the declared method")
+		case *schema.DuplicationMethod:
+			b.checkDuplication(method)
+			p.Steps = b.duplicationSteps(method)
+			b.sayDuplication(p, method)
+		default:
+			b.checks.fail(CodeTableUnread, b.place(m.Range), "use another method", "this release cannot plan the declared method")
 		}
 	}
 	p.Source, p.Target = b.endpoints()

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pegmigrate/pegmigrate/schema"
 )
 
 // place writes a range of the configuration as "file:line,column".
@@ -44,9 +46,9 @@ func (b *builder) checkNodes(c ClusterFacts, r hcl.Range) bool {
 			clean = false
 			b.checks.warn(CodeNodeSilent, b.place(r), "check the node: it answers its meta but not a question for its version",
 				"%s: replica server %s did not tell its version: %s", c.Label, n.Addr, n.Problem)
-		case !supported(n.Version):
+		case !b.supported(n.Version):
 			clean = false
-			b.checks.fail(CodeVersion, b.place(r), "this release speaks to 2.5; others are announced in the changelog",
+			b.checks.fail(CodeVersion, b.place(r), "method \"copy\" speaks to 2.5, method \"duplication\" to 2.4, 2.5 and 2.6",
 				"%s: replica server %s runs %s", c.Label, n.Addr, n.Version)
 		}
 	}
@@ -57,9 +59,11 @@ func (b *builder) checkNodes(c ClusterFacts, r hcl.Range) bool {
 	return clean
 }
 
-// supported accepts 2.5.x. The 2.4 and 2.6 profiles have other counters and, on 2.6, replies with
-// fields that must be known to be skipped.
-func supported(version string) bool {
+// supported accepts 2.5.x, and for duplications 2.4 and 2.6 as well: these have profiles of their own.
+func (b *builder) supported(version string) bool {
+	if _, ok := b.m.Method.(*schema.DuplicationMethod); ok {
+		return minor(version) >= 4 && minor(version) <= 6
+	}
 	return version == "2.5" || strings.HasPrefix(version, "2.5.") || strings.HasPrefix(version, "2.5-")
 }
 

@@ -41,6 +41,16 @@ func fingerprint(f Facts) []Fact {
 	clusterFacts(put, "target", f.Target)
 	tableFacts(put, "source.table", f.SourceTable)
 	tableFacts(put, "target.table", f.TargetTable)
+	if d := f.Duplication; d != nil {
+		put("source.config_sync", "%s", f.Source.ConfigSync)
+		put("source.group_check", "%s", f.Source.GroupCheck)
+		put("duplication.source_ready", "%t", d.SourceProbe.Ready)
+		put("duplication.target_ready", "%t", d.TargetProbe.Ready)
+		if r := d.Route; r != nil {
+			put("route.cluster", "%s", r.ClusterName)
+			put("route.metas", "%s", strings.Join(r.MetaAddrs, ","))
+		}
+	}
 	slices.SortFunc(out, func(a, b Fact) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }

@@ -78,7 +78,7 @@ type RouteFacts struct {
 	// may then, or on what the right rests when that is not certain.
 	Writable       bool
 	WritableReason string
-	Proxies  []ProxyFacts
+	Proxies        []ProxyFacts
 }
 
 // ProxyFacts is what one MetaProxy answers when asked for the table.

@@ -86,6 +86,22 @@ func withLimits(steps []Step, limits CopyLimits, f Facts) []Step {
 		case Verify:
 			a.Limits = limits
 			s.Action, s.Estimate = a, estimateMove(rows, bytes, limits, true)
+		case CompareLive:
+			a.Limits = limits
+			s.Action, s.Estimate = a, estimateMove(rows, bytes, limits, true)
+		case RecheckKeys:
+			a.Limits = limits
+			s.Action = a
+		case Fence:
+			if a.Budget > 0 && limits.WriteReject > 0 {
+				a.Budget = limits.WriteReject
+			}
+			s.Action = a
+		case AwaitLag:
+			if a.Budget > 0 && limits.WriteReject > 0 {
+				a.Budget = limits.WriteReject
+			}
+			s.Action = a
 		}
 		out[i] = s
 	}
@@ -115,6 +131,10 @@ func (b *builder) checkSameCluster(then Endpoint, now ClusterFacts, place string
 func (b *builder) checkResumedSource(begun *Plan) {
 	place := b.place(b.m.Source.Range)
 	t := b.f.SourceTable
+	if t == nil && b.sourceDropped(begun) {
+		b.checks.ok("%s is dropped, as declared", b.source)
+		return
+	}
 	if t == nil {
 		b.checks.fail(CodeDrifted, place, "recall it within its reserve time, or `pegmigrate rollback`",
 			"%s is gone", b.source)
@@ -123,6 +143,12 @@ func (b *builder) checkResumedSource(begun *Plan) {
 	b.drift(begun.Source, *t, place)
 	b.checkMarker(t, b.source, place)
 	b.checkQuietTable(t, b.source, place, Warning)
+}
+
+// sourceDropped says whether a run that goes on has dropped the source itself.
+func (b *builder) sourceDropped(begun *Plan) bool {
+	n := indexOf(begun, "drop-source")
+	return n > 0 && b.f.Owned != nil && b.f.Owned.Progress.StepsDone >= n-1
 }
 
 func (b *builder) checkResumedTarget(begun *Plan) {

@@ -79,38 +79,47 @@ func encodeAction(a Action) (actionJSON, error) {
 	return actionJSON{Kind: a.Kind(), Args: args}, nil
 }
 
-func decodeAction(in actionJSON) (Action, error) {
-	switch in.Kind {
-	case Own{}.Kind():
-		return decodeAs[Own](in.Args)
-	case Disown{}.Kind():
-		return decodeAs[Disown](in.Args)
-	case CreateTable{}.Kind():
-		return decodeAs[CreateTable](in.Args)
-	case DropTable{}.Kind():
-		return decodeAs[DropTable](in.Args)
-	case AwaitHealthy{}.Kind():
-		return decodeAs[AwaitHealthy](in.Args)
-	case SetEnvs{}.Kind():
-		return decodeAs[SetEnvs](in.Args)
-	case RestoreEnvs{}.Kind():
-		return decodeAs[RestoreEnvs](in.Args)
-	case ParkTTL{}.Kind():
-		return decodeAs[ParkTTL](in.Args)
-	case Approve{}.Kind():
-		return decodeAs[Approve](in.Args)
-	case Fence{}.Kind():
-		return decodeAs[Fence](in.Args)
-	case LiftFence{}.Kind():
-		return decodeAs[LiftFence](in.Args)
-	case Quiesce{}.Kind():
-		return decodeAs[Quiesce](in.Args)
-	case Copy{}.Kind():
-		return decodeAs[Copy](in.Args)
-	case Verify{}.Kind():
-		return decodeAs[Verify](in.Args)
+// decoders reads the arguments of every kind of action.
+func decoders() map[string]func([]byte) (Action, error) {
+	return map[string]func([]byte) (Action, error){
+		Own{}.Kind():               decodeAs[Own],
+		Disown{}.Kind():            decodeAs[Disown],
+		CreateTable{}.Kind():       decodeAs[CreateTable],
+		DropTable{}.Kind():         decodeAs[DropTable],
+		AwaitHealthy{}.Kind():      decodeAs[AwaitHealthy],
+		SetEnvs{}.Kind():           decodeAs[SetEnvs],
+		RestoreEnvs{}.Kind():       decodeAs[RestoreEnvs],
+		ParkTTL{}.Kind():           decodeAs[ParkTTL],
+		Approve{}.Kind():           decodeAs[Approve],
+		Fence{}.Kind():             decodeAs[Fence],
+		LiftFence{}.Kind():         decodeAs[LiftFence],
+		Quiesce{}.Kind():           decodeAs[Quiesce],
+		Copy{}.Kind():              decodeAs[Copy],
+		Verify{}.Kind():            decodeAs[Verify],
+		ParkEnvs{}.Kind():          decodeAs[ParkEnvs],
+		UnparkEnvs{}.Kind():        decodeAs[UnparkEnvs],
+		AddDuplication{}.Kind():    decodeAs[AddDuplication],
+		RemoveDuplication{}.Kind(): decodeAs[RemoveDuplication],
+		FollowDuplication{}.Kind(): decodeAs[FollowDuplication],
+		AwaitLag{}.Kind():          decodeAs[AwaitLag],
+		CompareLive{}.Kind():       decodeAs[CompareLive],
+		HoldBalancer{}.Kind():      decodeAs[HoldBalancer],
+		ReleaseBalancer{}.Kind():   decodeAs[ReleaseBalancer],
+		Drain{}.Kind():             decodeAs[Drain],
+		RecheckKeys{}.Kind():       decodeAs[RecheckKeys],
+		SwitchRoute{}.Kind():       decodeAs[SwitchRoute],
+		Evict{}.Kind():             decodeAs[Evict],
+		ProveTraffic{}.Kind():      decodeAs[ProveTraffic],
+		DeleteEnvs{}.Kind():        decodeAs[DeleteEnvs],
 	}
-	return nil, fmt.Errorf("unknown action %q", in.Kind)
+}
+
+func decodeAction(in actionJSON) (Action, error) {
+	decode, ok := decoders()[in.Kind]
+	if !ok {
+		return nil, fmt.Errorf("unknown action %q", in.Kind)
+	}
+	return decode(in.Args)
 }
 
 func decodeAs[A Action](data []byte) (Action, error) {
