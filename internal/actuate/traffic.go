@@ -152,10 +152,16 @@ func (r trafficRead) sum(node string, now pegasus.TrafficCounts) failureCounts {
 	}
 	last, known := r.nodes[node]
 	sums := r.failures[node]
-	if !known || !now.At.After(last.At) {
+	if !known || samePeriod(last, now) {
 		return sums
 	}
 	return failureCounts{sums.read + now.ReadFailures, sums.write + now.WriteFailures, sums.rejected + now.Rejected}
+}
+
+// samePeriod tells whether two answers of a server of 2.5 are of one period. Its clock shows whole
+// seconds, which is enough for periods of ten; for shorter ones the counts themselves tell.
+func samePeriod(a, b pegasus.TrafficCounts) bool {
+	return a.At.Equal(b.At) && a.ReadFailures == b.ReadFailures && a.WriteFailures == b.WriteFailures && a.Rejected == b.Rejected
 }
 
 // sampleOf adds up the partitions, each as its primary's server counts it.
@@ -195,10 +201,10 @@ func sampleOf(before, now trafficRead) (apply.TrafficSample, error) {
 	return out, nil
 }
 
-// rejectedOn is what was counted of one node up to a moment.
+// rejectedOn is what was counted of one node up to its last answer.
 type rejectedOn struct {
-	at  time.Time
-	sum float64
+	last pegasus.TrafficCounts
+	sum  float64
 }
 
 // Rejected implements apply.Duplications. Servers up to 2.5 forget their count every ten seconds: of
@@ -247,9 +253,9 @@ func (r rejectedOn) plus(now pegasus.TrafficCounts) rejectedOn {
 	switch {
 	case !now.Rates:
 		r.sum = now.Rejected
-	case now.At.After(r.at):
+	case !samePeriod(r.last, now):
 		r.sum += now.Rejected
 	}
-	r.at = now.At
+	r.last = now
 	return r
 }
