@@ -26,8 +26,8 @@ const (
 // duplicationSteps lists the steps of method "duplication" in order.
 func (b *builder) duplicationSteps(method *schema.DuplicationMethod) []Step {
 	w := b.cutoverWindow()
-	steps := []Step{b.ownStep()}
-	steps = append(steps, b.gate(schema.GateClients, "before anything is changed: every client goes through the MetaProxy, or is of a kind that you change by hand")...)
+	steps := b.gate(schema.GateClients, "before anything is changed: every client goes through the MetaProxy, or is of a kind that you change by hand")
+	steps = append(steps, b.ownStep())
 	steps = append(steps, b.followSteps(method)...)
 	steps = append(steps, b.catchUpSteps(method, w)...)
 	steps = append(steps, b.gate(schema.GateCutover, "before writes are rejected")...)
@@ -235,7 +235,7 @@ func (b *builder) switchSteps(method *schema.DuplicationMethod) []Step {
 		Final:  true,
 	}, {
 		ID: "evict", Action: Evict{Source: b.source, Target: b.target, Mode: EvictMode, Route: route},
-		Why: fmt.Sprintf("%s lead there; deny reads too (%s), proven on %s", plural(len(route.Proxies), "proxy"), EvictMode,
+		Why: fmt.Sprintf("every proxy (%d) leads there; deny reads too (%s), proven on %s", len(route.Proxies), EvictMode,
 			plural(int(b.partitions), "partition")),
 		Impact:   "readers ask for their route as well; until then they may read old rows",
 		Estimate: estimateSync(b.f.Source.ConfigSync),

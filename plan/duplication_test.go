@@ -153,7 +153,9 @@ func TestDuplicationRefusals(t *testing.T) {
 		{plan.CodeDupProbe, func(_ *schema.Migration, f *plan.Facts) {
 			f.Duplication.TargetProbe = plan.DuplicationProbe{Asked: true, Code: "ERR_INVALID_PARAMETERS"}
 		}},
-		{plan.CodeDupConfig, func(_ *schema.Migration, f *plan.Facts) { delete(f.Duplication.TargetConfig[2].ClusterIDs, f.Source.Name) }},
+		{plan.CodeDupConfig, func(_ *schema.Migration, f *plan.Facts) {
+			delete(f.Duplication.TargetConfig[2].ClusterIDs, f.Source.Name)
+		}},
 		{plan.CodeDupConfig, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.TargetConfig[2].ClusterIDs[f.Source.Name] = 7 }},
 		{plan.CodeDupConfig, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.SourceConfig[0].Clusters = nil }},
 		{plan.CodeDupUnread, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.TargetConfig[0].Problem = "timeout" }},
