@@ -54,6 +54,7 @@ func (a *adoption) asBefore(m *schema.Migration, f plan.Facts) plan.Facts {
 		src.Envs = withPriors(src.Envs, map[string]marker.Prior{marker.Env: a.mark.Prior})
 		f.SourceTable = &src
 	}
+	f = a.beforeDuplication(f)
 	if f.TargetTable == nil {
 		return f
 	}
@@ -103,7 +104,7 @@ func (a *adoption) remember(action plan.Action, record *state.Step) (begun bool,
 	case plan.Verify:
 		record.Cursor = recopied() // rows of the lost run's copy may be on the target
 	}
-	return false, nil
+	return a.rememberDuplication(action, record)
 }
 
 // rememberEnvs gives a step the prior values of a target that existed; one that was created is

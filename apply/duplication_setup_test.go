@@ -31,6 +31,8 @@ type dupScene struct {
 	after string
 	// drops lets a rollback drop the follower.
 	drops bool
+	// unrouted leaves the route out: clients are changed by hand.
+	unrouted bool
 }
 
 func dupRoute() plan.Route {
@@ -89,6 +91,15 @@ func (s *dupScene) steps() *plan.Plan {
 		{ID: "end-duplication", Action: plan.RemoveDuplication{Source: src, Target: dst, Remote: remote}},
 		{ID: "follower-envs", Action: plan.DeleteEnvs{Table: dst, Keys: []string{"duplication.master_cluster", "duplication.master_metas"}}},
 		{ID: "release-balancer", Action: release},
+	}
+	if s.unrouted {
+		p.Steps = slices.DeleteFunc(p.Steps, func(st plan.Step) bool { return st.ID == "switch" || st.ID == "evict" || st.ID == "traffic" })
+		for i := range p.Steps {
+			p.Steps[i].Final = p.Steps[i].ID == "end-duplication"
+		}
+	}
+	if s.after == "unfence" {
+		p.Steps = append(p.Steps, plan.Step{ID: "unfence-source", Action: plan.LiftFence{Table: src}})
 	}
 	if s.after == "drop" {
 		p.Steps = append(p.Steps, plan.Step{ID: "drop-source", Action: plan.DropTable{Table: src, Reserve: 7 * 24 * time.Hour}})

@@ -55,7 +55,7 @@ func TestDuplication(t *testing.T) {
 // undisturbed run, with every acknowledged write on the target.
 func TestDuplicationCrashEverywhere(t *testing.T) {
 	t.Parallel()
-	everywhere(t, 150, 30, func(t *testing.T, k int) bool {
+	everywhere(t, 150, 90, func(t *testing.T, k int) bool {
 		s := newDup(t, k%2 == 0)
 		killed, err := s.killedAt(k, s.apply)
 		if !killed {
@@ -74,7 +74,7 @@ func TestDuplicationCrashEverywhere(t *testing.T) {
 // TestDuplicationCrashThenRollback kills apply at every point and rolls back, when that is possible.
 func TestDuplicationCrashThenRollback(t *testing.T) {
 	t.Parallel()
-	everywhere(t, 100, 30, func(t *testing.T, k int) bool {
+	everywhere(t, 100, 90, func(t *testing.T, k int) bool {
 		s := newDup(t, k%2 == 0)
 		killed, err := s.killedAt(k, func(ctx context.Context) error { return s.apply(ctx) })
 		if !killed {

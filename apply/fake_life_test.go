@@ -141,8 +141,19 @@ func (w *fakeWorld) live(t *fakeTable) {
 	if len(t.dups) == 0 {
 		return
 	}
-	for _, p := range t.parts {
-		if w.groupCheck > 0 && w.now.Sub(p.written) >= w.groupCheck {
+	for i, p := range t.parts {
+		if w.groupCheck == 0 {
+			break
+		}
+		if p.checked.IsZero() { // each partition in its own rhythm
+			p.checked = w.now.Add(-w.groupCheck * time.Duration(i) / time.Duration(len(t.parts)))
+		}
+		if w.now.Sub(p.checked) < w.groupCheck {
+			continue
+		}
+		// A group check commits an empty write when nothing was written since the one before it.
+		p.checked = w.now
+		if w.now.Sub(p.written) >= w.groupCheck {
 			p.mutate(w.now, fakeMutation{Kind: emptyWrite})
 		}
 	}

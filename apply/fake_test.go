@@ -94,6 +94,7 @@ type fakePart struct {
 	log      []fakeMutation
 	ships    map[int32]*fakeShip // by duplication
 	orphan   bool                // no primary can open it
+	checked  time.Time           // of the last group check
 }
 
 // knownEnvs are envs that a primary goes by from a moment on.
