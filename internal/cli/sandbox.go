@@ -46,13 +46,15 @@ func (e Env) sandboxUp() *ucli.Command {
 			&ucli.IntFlag{Name: "metaproxies", Usage: "MetaProxies, with the ZooKeeper that holds their records"},
 			&ucli.Float64Flag{Name: "time-factor", Value: 100, Usage: "divide the servers' real intervals by this"},
 			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "makes placements and scan context ids repeatable"},
+			&ucli.Float64Flag{Name: "ship-rate", Usage: "mutations per second that each partition duplicates at most; 0 means no bound"},
 		},
 		Action: func(c *ucli.Context) error {
 			if err := need(c, "dir"); err != nil {
 				return err
 			}
 			err := sandbox.Up(c.Context, sandbox.UpConfig{Dir: c.String("dir"), Clusters: c.Int("clusters"), Metas: c.Int("metas"),
-				Replicas: c.Int("replicas"), TimeFactor: c.Float64("time-factor"), Seed: c.Uint64("seed"), MetaProxies: c.Int("metaproxies"), Log: e.Stderr})
+				Replicas: c.Int("replicas"), TimeFactor: c.Float64("time-factor"), Seed: c.Uint64("seed"), MetaProxies: c.Int("metaproxies"),
+				ShipRate: c.Float64("ship-rate"), Log: e.Stderr})
 			return sandboxFailure(err)
 		},
 	}
@@ -145,6 +147,8 @@ func (e Env) sandboxFault() *ucli.Command {
 			&ucli.IntFlag{Name: "server", Usage: "index of the server; without it another one each time"},
 			&ucli.StringFlag{Name: "table", Usage: "this table only"},
 			&ucli.IntFlag{Name: "partition", Usage: "this partition only"},
+			&ucli.StringFlag{Name: "remote", Usage: "`NAME` of the other cluster, of kinds forget-cluster-…"},
+			&ucli.BoolFlag{Name: "metas", Usage: "of meta servers instead of replica servers, of kinds forget-cluster-…"},
 		}, routeFaultFlags()...),
 		Action: func(c *ucli.Context) error {
 			if err := need(c, "dir"); err != nil {
@@ -173,6 +177,7 @@ func faultOf(c *ucli.Context) sandbox.Fault {
 		Kind: sandbox.FaultKind(c.String("kind")), RPC: c.String("rpc"), Share: c.Float64("share"),
 		Code: idl.ErrorCode(c.String("code")), After: c.Bool("after"), Times: c.Int("times"),
 		Delay: c.Duration("delay"), Every: c.Duration("every"), Table: c.String("table"),
+		Remote: c.String("remote"), Metas: c.Bool("metas"),
 	}
 	if c.IsSet("server") {
 		f.Server = new(c.Int("server"))

@@ -12,10 +12,25 @@ type checkpoint struct {
 // takeCheckpoint writes everything up to the last decree to the disk. A partition
 // without rows of clients has none afterwards either: servers up to 2.5 find nothing to
 // copy there (on_query_last_checkpoint answers ERR_PATH_NOT_FOUND). p.mu must be held.
-func (p *partition) takeCheckpoint() {
-	p.durable = p.decree
+func (p *partition) takeCheckpoint() { p.keepCheckpoint(p.flush()) }
+
+// flush is what a checkpoint that begins now will contain.
+func (p *partition) flush() *checkpoint {
+	cp := &checkpoint{decree: p.decree}
 	if p.hasRows() {
-		p.checkpoint = &checkpoint{decree: p.decree, rows: p.store.snapshot(), bytes: p.store.bytes}
+		cp.rows, cp.bytes = p.store.snapshot(), p.store.bytes
+	}
+	return cp
+}
+
+// keepCheckpoint makes a checkpoint that was begun before the last one, unless there is
+// a newer one.
+func (p *partition) keepCheckpoint(cp *checkpoint) {
+	if cp.decree < p.durable {
+		return
+	}
+	if p.durable = cp.decree; cp.rows != nil {
+		p.checkpoint = cp
 	}
 }
 

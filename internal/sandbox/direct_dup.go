@@ -27,8 +27,10 @@ type DuplicationPartition struct {
 	Prepared bool
 	// Primary is the address of the primary, "" for none; what follows is what it knows.
 	Primary string
-	// Assigned: the primary knows of the duplication. Running: it ships.
+	// Assigned: the primary knows of the duplication, in state Status, which may be one
+	// sync old. Running: it ships.
 	Assigned, Running bool
+	Status            idl.DuplicationStatus
 	// Committed is its last decree, Shipped the last that arrived on the target,
 	// Confirmed the last that it knows as stored.
 	Committed, Shipped, Confirmed int64
@@ -76,7 +78,7 @@ func (p *partitionState) duplicationState(d *duplication, known dupProgress) Dup
 	s.Primary = p.primary.srv.addr
 	if r := p.primary.replica(p.gpid()); r != nil && r.dups[d.id] != nil {
 		on := r.dups[d.id]
-		s.Assigned, s.Running = true, on.running
+		s.Assigned, s.Running, s.Status = true, on.running, on.status
 		s.Shipped, s.Confirmed, s.Lost = on.last, on.confirmed, on.lost
 	}
 	return s

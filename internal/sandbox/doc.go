@@ -7,7 +7,8 @@
 //
 // Start makes a cluster; its addresses go to the client under test. Methods of
 // Cluster act without RPC: CreateTable, WaitHealthy, Load, Fill, Dump, SetEnvs,
-// SyncEnvs, KillReplica, MovePrimary, LoseMetaLeader and so on. A Hook sees every
+// SyncEnvs, KillReplica, MovePrimary, LoseMetaLeader and so on. Link makes clusters
+// know each other, so that tables can be duplicated. A Hook sees every
 // call before and after its handling and answers with a Verdict; Inject starts
 // faults that happen by chance or by the clock. Up runs clusters for other
 // processes, which act on them through Remote.
@@ -32,6 +33,12 @@
 // (guardian.go, roles.go) cures partitions, sync.go carries envs: to primaries with
 // config sync, to secondaries with group check, so that a fence goes up partition by
 // partition and leaks through a primary that moves.
+//
+// Duplication: duplication.go and meta_dup.go are what the meta knows and answers,
+// dup_sync.go the exchange with replica servers that drives it, follower.go and
+// checkpoint.go the copy, duplicator.go, duplicator_ship.go and mutationlog.go what a
+// primary ships, outbound.go how servers ask those of other clusters, and peers.go what
+// each server's configuration says of them.
 //
 // The package must not import the client packages (wire, pegasus): a mistake that
 // both sides share would be seen by no test. It shares only the codecs, which are

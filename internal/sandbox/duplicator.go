@@ -138,7 +138,8 @@ func (d *duplicator) stop() {
 const maxCheckpoints = 10
 
 // prepare lets the server make a checkpoint, unless there is a good one or too many are
-// being made; then the next sync tries again.
+// being made; then the next sync tries again. The rows are those of now: what is written
+// while it is made is not flushed any more.
 func (d *duplicator) prepare() {
 	p, n := d.r.part, d.r.node
 	if d.start <= p.durable || d.checkpointing || !p.hasRows() || n.checkpoints.Load() >= maxCheckpoints {
@@ -146,7 +147,7 @@ func (d *duplicator) prepare() {
 	}
 	n.checkpoints.Add(1)
 	d.checkpointing = true
-	epoch := n.srv.epoch.Load()
+	epoch, cp := n.srv.epoch.Load(), p.flush()
 	n.c.afterLocked(n.c.timing.DupCheckpoint, func() {
 		n.checkpoints.Add(-1)
 		p.mu.Lock()
@@ -154,7 +155,7 @@ func (d *duplicator) prepare() {
 		d.checkpointing = false
 		serves := d.r.status == idl.ReplicaPrimary || d.r.status == idl.ReplicaSecondary
 		if serves && n.srv.epoch.Load() == epoch {
-			p.takeCheckpoint()
+			p.keepCheckpoint(cp)
 		}
 	})
 }

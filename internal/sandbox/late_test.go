@@ -155,3 +155,50 @@ func expireIn(clock *ManualClock, d time.Duration) uint32 { return pegkey.Expire
 func partitionOfRow(hashKey, sortKey string, count int32) int32 {
 	return pegkey.Partition(pegkey.HashRaw(key(hashKey, sortKey)), count)
 }
+
+// TestQueueIsFirstInFirstOut: writes that wait keep their order whatever their delays
+// are, and one that would not have to wait stands behind them; other partitions go on.
+func TestQueueIsFirstInFirstOut(t *testing.T) {
+	c, clock, tc := manual(t)
+	p := partitionOfRow("k", "s", tc.count)
+	delays := []time.Duration{40 * time.Second, 10 * time.Second, 0, 20 * time.Second}
+	cl := tc.at(p)
+	for i, d := range delays {
+		id := 0
+		if d > 0 {
+			var err error
+			if id, err = c.Inject(Fault{Kind: FaultLateCommit, Delay: d}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cl.send(tc.header(p, 0), idl.NamePut, &idl.UpdateRequest{Key: key("k", "s"), Value: []byte{'0' + byte(i)}})
+		// The answer to another request shows that the put has arrived.
+		cl.call(tc.header(p, 0), idl.NameGet, &idl.BlobRequest{Key: key("k", "s")}, &idl.GetResponse{})
+		if id != 0 {
+			if err := c.Clear(id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	clock.Advance(39 * time.Second)
+	if n, _ := c.Count("t"); n != 0 {
+		t.Error("a write overtook the first one")
+	}
+	clock.Advance(time.Second)
+	var last int64
+	for i := range delays {
+		head, err := cl.receive(testTimeout)
+		if err != nil || head.Seq != int32(1+2*i) {
+			t.Fatalf("answer %d: %+v, %v", i, head, err)
+		}
+		var d idl.Decoder
+		resp := &idl.UpdateResponse{}
+		if err := head.DecodeResult(&d, resp); err != nil || resp.Decree <= last {
+			t.Errorf("answer %d: decree %d behind %d, %v", i, resp.Decree, last, err)
+		}
+		last = resp.Decree
+	}
+	if v, _ := tc.get("k", "s"); v != "3" {
+		t.Errorf("the last of the queue is %q", v)
+	}
+}

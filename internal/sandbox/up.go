@@ -37,6 +37,8 @@ type UpConfig struct {
 	// MetaProxies is how many proxies to start, with a ZooKeeper that holds their records and that the
 	// clusters report as theirs. Default 0: neither.
 	MetaProxies int
+	// ShipRate as in Config.
+	ShipRate float64
 	// Log gets a few lines for people. Default: none.
 	Log io.Writer
 }
