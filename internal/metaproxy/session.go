@@ -16,6 +16,9 @@ const (
 	sessionTimeout = 10 * time.Second
 	// goodbye is how long a server may take to confirm the end of a session.
 	goodbye = 300 * time.Millisecond
+	// patience is how long the library may take to notice that its connection is cut, microseconds
+	// on a machine that is not starved.
+	patience = 2 * time.Second
 )
 
 // errNoSession says that a server took the connection and gave no session in time.
@@ -170,36 +173,61 @@ func (s *session) end() {
 	if cut {
 		// The library answers its own farewell only while it waits between two attempts to connect;
 		// before that it would wait a second for an answer that cannot come.
-		limit := time.NewTimer(goodbye)
-		select {
-		case <-s.idle:
-		case <-limit.C:
-		}
-		limit.Stop()
+		endsWithin(goodbye, s.idle)
 	}
 	slow := time.AfterFunc(goodbye, s.drop)
 	s.conn.Close()
 	slow.Stop()
 	s.drop()
-	for range s.events {
-		// The channel ends with the last goroutine.
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range s.events {
+			// The channel ends with the last goroutine.
+		}
+	}()
+	// With its connection cut nothing is left for the library to wait for. Should it wait all the
+	// same, a goroutine that stays is better than a cut-over that does not go on.
+	endsWithin(patience, ended)
+}
+
+// endsWithin waits for a channel to be closed, for a while.
+func endsWithin(d time.Duration, ended <-chan struct{}) bool {
+	limit := time.NewTimer(d)
+	defer limit.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-limit.C:
+		return false
 	}
 }
 
 // do runs one request of the library, which knows no context: when ctx or limit ends the connection
 // is cut and the request fails.
-func (s *session) do(ctx context.Context, limit time.Duration, request func() error) error {
+func do[T any](ctx context.Context, s *session, limit time.Duration, request func() (T, error)) (T, error) {
+	var value, none T
+	var err error
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errNoAnswer)
 	defer cancel()
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return none, context.Cause(ctx)
 	}
-	stop := context.AfterFunc(ctx, s.drop)
-	err := request()
-	if !stop() && err != nil {
-		return context.Cause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		value, err = request()
+	}()
+	select {
+	case <-ended:
+		return value, err
+	case <-ctx.Done():
 	}
-	return err
+	s.drop()
+	if endsWithin(patience, ended) && err == nil {
+		return value, nil // it came in the last moment
+	}
+	return none, context.Cause(ctx)
 }
 
 var errNoAnswer = errors.New("no answer in time")

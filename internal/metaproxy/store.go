@@ -30,11 +30,11 @@ func NewStore(o Options) *Store { return &Store{Reader{o.withDefaults()}} }
 // Read gives the record at path as it is now. Errors: ErrNoRecord, ErrDenied, ErrSilent; ErrInvalid
 // and ErrTooFewAddrs, both with the raw record and its version; the cause of ctx.
 func (r *Reader) Read(ctx context.Context, path string) (Record, error) {
-	raw, version, err := r.fetch(ctx, path)
+	now, err := r.fetch(ctx, path)
 	if err != nil {
 		return Record{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return decoded(path, raw, version)
+	return decoded(path, now.raw, now.version)
 }
 
 func decoded(path string, raw []byte, version int32) (Record, error) {
@@ -46,23 +46,30 @@ func decoded(path string, raw []byte, version int32) (Record, error) {
 	return rec, nil
 }
 
-func (r *Reader) fetch(ctx context.Context, path string) (raw []byte, version int32, err error) {
+// stored is a znode's data.
+type stored struct {
+	raw     []byte
+	version int32
+}
+
+func (r *Reader) fetch(ctx context.Context, path string) (now stored, err error) {
 	err = r.with(ctx, func(s *session) (bool, error) {
-		var stat *zk.Stat
-		err := s.do(ctx, r.opts.Answer, func() (err error) {
-			if _, err = s.conn.Sync(path); err != nil {
-				return err
+		now, err = do(ctx, s, r.opts.Answer, func() (stored, error) {
+			if _, err := s.conn.Sync(path); err != nil {
+				return stored{}, err
 			}
-			raw, stat, err = s.conn.Get(path)
-			return err
+			raw, stat, err := s.conn.Get(path)
+			if err != nil {
+				return stored{}, err
+			}
+			return stored{raw, stat.Version}, nil
 		})
 		if err != nil {
 			return final(err), said(err)
 		}
-		version = stat.Version
 		return true, nil
 	})
-	return raw, version, err
+	return now, err
 }
 
 // Access tells whether the ACL of the record lets us change it, without trying. Errors as Read,
@@ -70,10 +77,9 @@ func (r *Reader) fetch(ctx context.Context, path string) (raw []byte, version in
 func (r *Reader) Access(ctx context.Context, path string) (Access, error) {
 	var out Access
 	err := r.with(ctx, func(s *session) (bool, error) {
-		var acl []zk.ACL
-		err := s.do(ctx, r.opts.Answer, func() (err error) {
-			acl, _, err = s.conn.GetACL(path)
-			return err
+		acl, err := do(ctx, s, r.opts.Answer, func() ([]zk.ACL, error) {
+			acl, _, err := s.conn.GetACL(path)
+			return acl, err
 		})
 		if err != nil {
 			return final(err), said(err)
@@ -119,12 +125,8 @@ func (s *Store) Fence(ctx context.Context, path string, rec Record) (Record, err
 
 func (s *Store) set(ctx context.Context, path string, raw []byte, on int32) (version int32, err error) {
 	err = s.with(ctx, func(x *session) (bool, error) {
-		var stat *zk.Stat
 		s.opts.observe(x.addr, wire.BeforeSend)
-		err := x.do(ctx, s.opts.Answer, func() (err error) {
-			stat, err = x.conn.Set(path, raw, on)
-			return err
-		})
+		stat, err := do(ctx, x, s.opts.Answer, func() (*zk.Stat, error) { return x.conn.Set(path, raw, on) })
 		if err == nil {
 			s.opts.observe(x.addr, wire.AfterReply)
 			version = stat.Version
@@ -145,11 +147,11 @@ func (s *Store) set(ctx context.Context, path string, raw []byte, on int32) (ver
 
 // readBack looks what became of a Set whose answer was lost.
 func (s *Store) readBack(ctx context.Context, path string, raw []byte, on int32, unknown error) (int32, error) {
-	now, version, err := s.fetch(ctx, path)
-	switch {
+	now, err := s.fetch(ctx, path)
+	switch version := now.version; {
 	case err != nil:
 		return 0, fmt.Errorf("%w; reading it back failed: %v", unknown, err) //nolint:errorlint // ErrSilent would say that nothing was sent
-	case version == on+1 && bytes.Equal(now, raw):
+	case version == on+1 && bytes.Equal(now.raw, raw):
 		return version, nil
 	case version == on+1:
 		return 0, fmt.Errorf("%w: version %d is not ours", ErrMoved, version)
@@ -199,8 +201,8 @@ func (r *Reader) try(ctx context.Context, addr string, limit time.Duration, work
 	}
 	defer x.end()
 	if r.opts.Identity.known() {
-		err := x.do(ctx, r.opts.Answer, func() error {
-			return x.conn.AddAuth("digest", []byte(r.opts.Identity.user+":"+r.opts.Identity.password))
+		_, err := do(ctx, x, r.opts.Answer, func() (struct{}, error) {
+			return struct{}{}, x.conn.AddAuth("digest", []byte(r.opts.Identity.user+":"+r.opts.Identity.password))
 		})
 		if errors.Is(err, zk.ErrAuthFailed) {
 			return true, fmt.Errorf("%w: the identity in %s is not accepted", ErrDenied, EnvIdentity)
