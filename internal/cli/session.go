@@ -168,11 +168,15 @@ func (s *session) observe(ctx context.Context) (plan.Facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, observeLimit)
 	defer cancel()
 	m := s.migration
+	var opts []observe.Option
+	if d, ok := m.Method.(*schema.DuplicationMethod); ok {
+		opts = append(opts, observe.WithDuplication(d, s.env.zookeeper()))
+	}
 	facts, err := observe.Look(ctx,
 		observe.Side{Cluster: s.clusters[m.Source.Cluster.Label], Label: m.Source.Cluster.Label,
 			MetaServers: m.Source.Cluster.MetaServers, Table: m.Source.Table},
 		observe.Side{Cluster: s.clusters[m.Target.Cluster.Label], Label: m.Target.Cluster.Label,
-			MetaServers: m.Target.Cluster.MetaServers, Table: m.Target.Table})
+			MetaServers: m.Target.Cluster.MetaServers, Table: m.Target.Table}, opts...)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return facts, &failure{Code: plan.CodeTableUnread, Text: "the clusters could not be looked at: " + err.Error(),
 			Hint: "nothing was changed; try again when the cluster answers"}

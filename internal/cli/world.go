@@ -15,6 +15,10 @@ func (s *session) world() apply.World {
 		Engine: actuate.NewEngine(s.actuators, s.env.Now),
 		Live:   actuate.NewLive(s.actuators, s.env.Now),
 		Routes: s.env.routes(s.actuators),
+
+		Duplications: actuate.NewDuplications(s.actuators),
+		Levels:       actuate.NewLevels(s.actuators),
+		Traffic:      actuate.NewTraffic(s.actuators, s.env.Now),
 	}
 }
 

@@ -20,15 +20,19 @@ type Cluster interface {
 	Nodes(ctx context.Context) ([]pegasus.Node, error)
 	ServerVersion(ctx context.Context, node string) (string, error)
 	DiskInfo(ctx context.Context, node string) (pegasus.DiskInfo, error)
-	ConfigValue(ctx context.Context, node, flag string) (string, error)
+	// Setting is the value of a key of a section, the one in force if the server tells it.
+	Setting(ctx context.Context, node, section, key string) (string, error)
 	TableReader
+	DuplicationReader
 }
 
 // nodesAtOnce bounds how many nodes are asked in parallel.
 const nodesAtOnce = 16
 
-// Flags that servers report and waits are derived from (section replication in config.ini).
+// Flags that servers report and waits are derived from.
 const (
+	sectionReplication = "replication"
+
 	flagConfigSync   = "config_sync_interval_ms"
 	flagGroupCheck   = "group_check_interval_ms"
 	flagMaxWriteSize = "max_allowed_write_size"
@@ -99,7 +103,7 @@ func lookAtNode(ctx context.Context, c Cluster, n pegasus.Node) nodeAnswer {
 }
 
 func number(ctx context.Context, c Cluster, node, flag string) (int64, error) {
-	text, err := c.ConfigValue(ctx, node, flag)
+	text, err := c.Setting(ctx, node, sectionReplication, flag)
 	if err != nil {
 		return 0, err
 	}

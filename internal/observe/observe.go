@@ -17,20 +17,37 @@ type Side struct {
 	Table       string
 }
 
+// Option widens a look.
+type Option func(*options)
+
+type options struct {
+	duplication *duplicationLook
+}
+
 // Look observes both ends. The error names the side and the question that was not answered.
-func Look(ctx context.Context, source, target Side) (plan.Facts, error) {
+func Look(ctx context.Context, source, target Side, opts ...Option) (plan.Facts, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
 	var f plan.Facts
-	g, ctx := errgroup.WithContext(ctx)
+	g, sides := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		f.Source, f.SourceTable, err = look(ctx, source)
+		f.Source, f.SourceTable, err = look(sides, source)
 		return err
 	})
 	g.Go(func() (err error) {
-		f.Target, f.TargetTable, err = look(ctx, target)
+		f.Target, f.TargetTable, err = look(sides, target)
 		return err
 	})
 	if err := g.Wait(); err != nil {
 		return plan.Facts{}, err
+	}
+	if o.duplication != nil {
+		var err error
+		if f.Duplication, err = o.duplication.run(ctx, source, target, &f); err != nil {
+			return plan.Facts{}, err
+		}
 	}
 	// A table that is dropped and waits for its end does not stand in the way of a new one.
 	if f.TargetTable != nil && f.TargetTable.Status == dropped {

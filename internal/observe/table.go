@@ -56,14 +56,17 @@ func lookAtTable(ctx context.Context, c Cluster, name string) (*plan.TableFacts,
 		Envs: info.Envs, BulkLoading: info.BulkLoading, DataVersions: map[int32]int{},
 	}
 	f.Marker = markerFacts(info.Envs[marker.Env])
-	if info.Status != "AVAILABLE" {
+	if info.Status != available {
 		return f, nil
 	}
 	return f, lookInside(ctx, c, f)
 }
 
-// dropped is the status of a table that can still be recalled.
-const dropped = "DROPPED"
+// Statuses of a table: in use, and dropped but still to be recalled.
+const (
+	available = "AVAILABLE"
+	dropped   = "DROPPED"
+)
 
 func markerFacts(text string) *plan.MarkerFacts {
 	m, err := marker.Parse(text)
