@@ -28,6 +28,8 @@ const (
 	codeStarter           = "PM1970"
 	codeSandbox           = "PM1980"
 	codeSortKeys          = "PM1981"
+	codeTraffic           = "PM1982"
+	codeTrafficLost       = "PM1983" // an acknowledged write is missing, or a deleted row is back
 
 	codeStateLocked   = "PM3021"
 	codeStateUnusable = "PM3022"
