@@ -33,7 +33,7 @@ func (e *Engine) maxWrite(ctx context.Context, t plan.TableRef) int {
 	return smallestLimit(askNodes(ctx, c, nodes, flagMaxWrite))
 }
 
-// askNodes reads a flag of every living node; "" of one that does not tell.
+// askNodes reads a flag of section replication of every living node; "" of one that does not tell.
 func askNodes(ctx context.Context, c *pegasus.Cluster, nodes []pegasus.Node, flag string) []string {
 	out := make([]string, len(nodes))
 	slots := make(chan struct{}, nodesAtOnce)
@@ -45,7 +45,7 @@ func askNodes(ctx context.Context, c *pegasus.Cluster, nodes []pegasus.Node, fla
 		slots <- struct{}{} // a question ends by its deadline
 		wg.Go(func() {
 			defer func() { <-slots }()
-			out[i], _ = c.ConfigValue(ctx, n.Addr, flag) // one that does not tell sets no limit
+			out[i], _ = c.Setting(ctx, n.Addr, sectionReplication, flag) // one that does not tell sets no limit
 		})
 	}
 	wg.Wait()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,19 +155,36 @@ func TestAtLeast(t *testing.T) {
 func TestSetting(t *testing.T) {
 	k := newCluster(t, 1, 1, 1)
 	c := k.open()
-	node := k.nodes[0].addr // speaks no HTTP
+	const key, absent = "group_check_interval_ms", "ERR_OBJECT_NOT_FOUND: group_check_interval_ms is not found"
+	var dumps atomic.Int32
+	var silent atomic.Bool
 	answerAll(k, idl.NameRemoteCommand, func(*request) idl.Message {
+		if dumps.Add(1); silent.Load() {
+			return nil
+		}
 		return &idl.RemoteCommandResponse{Output: "[replication]\ngroup_check_interval_ms = 100000\n"}
 	})
-	if v, err := c.Setting(t.Context(), node, "replication", "group_check_interval_ms"); err != nil || v != "100000" {
-		t.Error(v, err)
+	ask := func(body string, status int, key string) (string, error) {
+		return c.setting(t.Context(), k.nodes[0].addr, "replication", key, []byte(body), status)
 	}
-	if _, err := c.Setting(t.Context(), node, "replication", "none"); !errors.Is(err, ErrNoSuchFlag) {
+	if v, err := ask(`{"name":"x","value":"10000"}`, http.StatusOK, key); err != nil || v != "10000" || dumps.Load() != 0 {
+		t.Error("what is in force:", v, err)
+	}
+	for body, status := range map[string]int{absent: http.StatusOK, `service not found for "config"`: http.StatusNotFound} {
+		if v, err := ask(body, status, key); err != nil || v != "100000" {
+			t.Error(body, v, err)
+		}
+	}
+	if _, err := ask(absent, http.StatusOK, "none"); !errors.Is(err, ErrNoSuchFlag) {
 		t.Error(err)
 	}
-	answerAll(k, idl.NameRemoteCommand, func(*request) idl.Message { return nil })
-	if v, err := c.Setting(t.Context(), node, "replication", "group_check_interval_ms"); err == nil || errors.Is(err, ErrNoSuchFlag) {
+	silent.Store(true)
+	if v, err := ask(`service not found for "config"`, http.StatusNotFound, key); err == nil || errors.Is(err, ErrNoSuchFlag) {
 		t.Error("a silent server:", v, err)
+	}
+	dumps.Store(0)
+	if v, err := c.Setting(t.Context(), k.nodes[0].addr, "replication", key); err == nil || dumps.Load() != 0 {
+		t.Error("a server without HTTP:", v, err)
 	}
 	if d, err := Milliseconds("100000"); err != nil || d != 100*time.Second {
 		t.Error(d, err)
