@@ -187,13 +187,22 @@ func (c *Cluster) ProbeDuplication(ctx context.Context, remote string) error {
 // HasListDuplication tells whether the leading meta knows RPC_CM_LIST_DUPLICATION: 2.6 and later do,
 // and these take another table name and replica count for a follower.
 func (c *Cluster) HasListDuplication(ctx context.Context) (bool, error) {
-	_, _, err := askMeta(ctx, c, idl.NameListDuplication,
-		&idl.ListDuplicationRequest{AppNamePattern: noSuchTable(), MatchType: idl.MatchExact}, false,
-		func(r *idl.ListDuplicationResponse) idl.ErrorCode { return r.Err })
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, idl.ErrHandlerNotFound):
+	var err error
+	for range 2 {
+		if _, _, err = askMeta(ctx, c, idl.NameListDuplication,
+			&idl.ListDuplicationRequest{AppNamePattern: noSuchTable(), MatchType: idl.MatchExact}, false,
+			func(r *idl.ListDuplicationResponse) idl.ErrorCode { return r.Err }); err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, idl.ErrHandlerNotFound) {
+			break
+		}
+		// A meta that is starting says the same to everything: once it answers, its word counts.
+		if _, infoErr := c.Info(ctx); infoErr != nil {
+			return false, infoErr
+		}
+	}
+	if errors.Is(err, idl.ErrHandlerNotFound) {
 		return false, nil
 	}
 	return false, fmt.Errorf("ask whether duplications can be listed: %w", err)

@@ -170,6 +170,25 @@ func TestHasListDuplication(t *testing.T) {
 			t.Error(code, has, err)
 		}
 	}
+	starting := make(chan bool, 1)
+	starting <- true
+	k.set(func() {
+		k.hook = func(r *request) bool {
+			if r.Name != idl.NameListDuplication {
+				return false
+			}
+			select {
+			case <-starting:
+				r.fail(idl.ErrHandlerNotFound)
+			default:
+				r.reply(&idl.ListDuplicationResponse{Err: idl.ErrOK})
+			}
+			return true
+		}
+	})
+	if has, err := c.HasListDuplication(t.Context()); err != nil || !has {
+		t.Error("a meta that was starting:", has, err)
+	}
 }
 
 func TestDuplicationsOfALaterServer(t *testing.T) {
