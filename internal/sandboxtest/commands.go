@@ -34,10 +34,12 @@ import (
 //	exits CODE COMMAND [ARGS…]                     runs it and expects that exit code
 //	kill-node CLUSTER REPLICA | restart-node CLUSTER REPLICA | lose-leader CLUSTER
 //
-// Those about ZooKeeper and MetaProxy are listed at routeCommands.
+// Those about ZooKeeper and MetaProxy are listed at routeCommands, those about applications at
+// trafficCommands.
 func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	all := tableCommands()
 	maps.Copy(all, routeCommands())
+	maps.Copy(all, trafficCommands())
 	return all
 }
 

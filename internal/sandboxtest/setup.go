@@ -21,6 +21,7 @@ type clusters struct {
 	byName map[string]*sandbox.Cluster
 	// routing is nil until the verb metaproxies.
 	routing *sandbox.Routing
+	traffic map[string]*run
 }
 
 // timeFactor makes a config sync 150 ms and a new table healthy within 200 ms.
@@ -29,7 +30,7 @@ const timeFactor = 200
 // Setup starts clusters a and b (two metas, three replica servers each), which can duplicate to
 // each other, and writes clusters.hcl, which declares them, into the script's folder.
 func Setup(ctx context.Context, env *testscript.Env) error {
-	c := &clusters{ctx: ctx, byName: map[string]*sandbox.Cluster{}}
+	c := &clusters{ctx: ctx, byName: map[string]*sandbox.Cluster{}, traffic: map[string]*run{}}
 	env.Values[clustersKey{}] = c
 	var hcl strings.Builder
 	for i, name := range []string{"a", "b"} {

@@ -67,6 +67,7 @@ const maxSwitches = 50
 // meter measures one client.
 type meter struct {
 	clusters map[string]string // server to cluster
+	serving  func(client, cluster string)
 
 	mu      sync.Mutex
 	s       ClientSummary
@@ -78,7 +79,7 @@ type meter struct {
 }
 
 func newMeter(spec clientSpec, clusters map[string]string, now time.Time) *meter {
-	return &meter{clusters: clusters, lastOK: now, stalled: map[int]time.Time{},
+	return &meter{clusters: clusters, serving: func(string, string) {}, lastOK: now, stalled: map[int]time.Time{},
 		s: ClientSummary{Name: spec.name, Kind: spec.kind, Driver: spec.driver, Codes: map[string]int64{}, Served: map[string]int64{}, Switches: []Switch{}}}
 }
 
@@ -113,10 +114,15 @@ func (m *meter) count(worker int, began time.Time, r Result) {
 		cluster = "?"
 	}
 	m.s.Served[cluster]++
-	if before := m.s.Serving; before != cluster && before != "" && len(m.s.Switches) < maxSwitches {
-		m.s.Switches = append(m.s.Switches, Switch{now.UTC(), before, cluster})
+	before := m.s.Serving
+	if before == cluster {
+		return
 	}
 	m.s.Serving = cluster
+	m.serving(m.s.Name, cluster)
+	if before != "" && len(m.s.Switches) < maxSwitches {
+		m.s.Switches = append(m.s.Switches, Switch{now.UTC(), before, cluster})
+	}
 }
 
 func (m *meter) fail(now time.Time, r Result) {

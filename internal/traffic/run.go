@@ -35,6 +35,9 @@ type Config struct {
 	Journal string
 	// Clusters are the replica servers of each cluster by its name, to tell who served.
 	Clusters map[string][]string
+	// Serving is told when another cluster serves a client than before, the first one included. It must
+	// not block. Default: nobody is told.
+	Serving func(client, cluster string)
 	// Progress gets a line per second and client. Default: nothing.
 	Progress io.Writer
 }
@@ -152,7 +155,11 @@ func (cfg *Config) open(ctx context.Context, spec clientSpec) (*load, error) {
 			servers[addr] = cluster
 		}
 	}
-	return &load{spec: spec, client: c, meter: newMeter(spec, servers, time.Now()), workers: cfg.Workers, size: cfg.ValueSize,
+	m := newMeter(spec, servers, time.Now())
+	if cfg.Serving != nil {
+		m.serving = cfg.Serving
+	}
+	return &load{spec: spec, client: c, meter: m, workers: cfg.Workers, size: cfg.ValueSize,
 		limit: rate.NewLimiter(rate.Limit(spec.rate), max(1, int(spec.rate/100)))}, nil
 }
 

@@ -31,6 +31,33 @@ func (t *text) String() string {
 	return t.b.String()
 }
 
+// places is who serves which client.
+type places struct {
+	mu sync.Mutex
+	at map[string]string
+}
+
+func (p *places) set(client, cluster string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at == nil {
+		p.at = map[string]string{}
+	}
+	p.at[client] = cluster
+}
+
+func (p *places) all(cluster string, clients int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, at := range p.at {
+		if at == cluster {
+			n++
+		}
+	}
+	return n == clients && len(p.at) == clients
+}
+
 // TestSwitch moves a table under writers, readers and a counting client of both drivers: fence,
 // copy, switch, evict. Nothing acknowledged is lost, and everybody arrives.
 func TestSwitch(t *testing.T) {
@@ -38,7 +65,7 @@ func TestSwitch(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	out := &text{}
+	out, on := &text{}, &places{}
 	type outcome struct {
 		s   Summary
 		err error
@@ -46,7 +73,7 @@ func TestSwitch(t *testing.T) {
 	ended := make(chan outcome, 1)
 	go func() {
 		s, err := Run(ctx, Config{Proxies: w.routing.ProxyAddrs(), Table: table, Clients: "writer/go,writer/java,reader/go,reader/java,incr/java",
-			Rate: 600, Timeout: 1500 * time.Millisecond, Workers: 4, Journal: journal, Clusters: w.clusters(), Progress: out})
+			Rate: 600, Timeout: 1500 * time.Millisecond, Workers: 4, Journal: journal, Clusters: w.clusters(), Progress: out, Serving: on.set})
 		ended <- outcome{s, err}
 	}()
 	until(t, "traffic", func() bool { n, err := w.a.Count(table); return err == nil && n > 200 })
@@ -62,15 +89,14 @@ func TestSwitch(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "traffic on the target", func() bool { n, err := w.b.Count(table); return err == nil && n > before+200 })
-	until(t, "everybody on the target", func() bool {
-		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		last := lines[len(lines)-1]
-		return strings.Count(last, "ms, b") == 5 && !strings.Contains(last, "ms, a")
-	})
+	until(t, "everybody on the target", func() bool { return on.all("b", 5) })
 	cancel()
 	o := <-ended
 	if o.err != nil {
 		t.Fatal(o.err)
+	}
+	if !strings.Contains(out.String(), "writer-java ") {
+		t.Errorf("progress: %s", out.String())
 	}
 	if len(o.s.Clients) != 5 || o.s.RejectWindow == nil || o.s.RejectWindow.Milliseconds == 0 {
 		t.Errorf("%+v", o.s)
