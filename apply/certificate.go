@@ -85,6 +85,25 @@ func (c *Certificate) parts(step string, budget, predicted time.Duration) *event
 		Total: since(c.FirstRejected, end), Budget: budget, Predicted: predicted}
 }
 
+// windowWithoutRoute reports the window of a plan that leads no client: it ends when everything is
+// proven to be on the target.
+func (r *Run) windowWithoutRoute(step plan.Step) error {
+	if _, routed := firstStep[plan.SwitchRoute](r.Plan); routed {
+		return nil
+	}
+	var window *event.CutOver
+	err := r.certify(func(c *Certificate) {
+		if c.Window == nil {
+			c.Window = c.parts(step.ID, r.writeReject(), r.predicted())
+			window = c.Window
+		}
+	})
+	if err == nil && window != nil {
+		r.Sink.Emit(*window)
+	}
+	return err
+}
+
 // certify changes the certificate in the state document, durably. Plans without a cut-over have none.
 func (r *Run) certify(change func(*Certificate)) error {
 	if !r.cutsOver() {
@@ -95,9 +114,9 @@ func (r *Run) certify(change func(*Certificate)) error {
 		if err != nil {
 			return err
 		}
+		change(&c)
 		c.Migration, c.Lineage, c.PlanID = d.Migration, d.Lineage, d.PlanFingerprint
 		c.Source, c.Target = r.Plan.Source.TableRef, r.Plan.Target.TableRef
-		change(&c)
 		d.Certificate, err = blob(KindCertificate, c)
 		return err
 	})

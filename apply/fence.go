@@ -140,6 +140,16 @@ func (f *fenceRunner) run(ctx context.Context) error {
 		if err := f.r.startWatch(f.a.Table); err != nil {
 			return err
 		}
+		p, _, err := f.r.fenceProof(f.id)
+		if err != nil {
+			return err
+		}
+		// What an earlier attempt proved went with its fence.
+		if err := f.r.certify(func(c *Certificate) {
+			*c = Certificate{FirstRejected: p.FirstRejected, Fenced: p.Proven, RouteBefore: c.RouteBefore}
+		}); err != nil {
+			return err
+		}
 	}
 	f.r.Sink.Emit(event.FenceProven{Step: f.id, Cluster: f.a.Table.Cluster, Table: f.a.Table.Table, Up: true,
 		Partitions: len(round.proven), Spread: round.last.Sub(round.first), Took: f.r.Now().Sub(sent)})

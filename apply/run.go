@@ -207,11 +207,12 @@ func (r *Run) skip(i int, step plan.Step, reason string) {
 // the source is quiet until its rows are proven.
 func (r *Run) afterStep(step plan.Step) error {
 	if r.cutsOver() {
-		if r.handedOver() {
-			r.stopWatch()
-			r.disarm()
+		if !r.handedOver() {
+			return nil
 		}
-		return nil
+		r.stopWatch()
+		r.disarm()
+		return r.windowWithoutRoute(step)
 	}
 	switch a := step.Action.(type) {
 	case plan.Quiesce:

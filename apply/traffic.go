@@ -26,6 +26,9 @@ const (
 const (
 	// baselineSamples make the baseline; they are taken trafficEvery apart.
 	baselineSamples = 4
+	// ownSamples are taken before and thrown away: servers answer with the mean of up to the last ten
+	// seconds, in which this tool has read the whole table to compare it.
+	ownSamples = 4
 	// arrivedShare is the part of the clients' traffic that has to be seen on the target.
 	arrivedShare = 0.9
 	// quietQPS is what of a table's traffic counts as none: behind the eviction every request of a
@@ -71,17 +74,20 @@ func (r *Run) measureBaseline(ctx context.Context, b base) error {
 	a := step.Action.(plan.ProveTraffic)
 	out := trafficBaseline{}
 	var begun time.Time
-	for n := range baselineSamples {
-		if n > 0 && !pause(ctx, r.trafficEvery()) {
+	for n := -ownSamples; n < baselineSamples; n++ {
+		if n > -ownSamples && !pause(ctx, r.trafficEvery()) {
 			return context.Cause(ctx)
 		}
 		pair, err := b.traffic(ctx, a)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		switch {
+		case n < 0:
+			continue
+		case n == 0:
 			begun = r.Now()
-		} else {
+		default:
 			out.SourceFailures += failures(pair.Source)
 			out.TargetFailures += failures(pair.Target)
 		}
