@@ -85,13 +85,14 @@ func startTraffic(ts *testscript.TestScript, _ bool, args []string) {
 	all.traffic[args[0]] = r
 	cfg := traffic.Config{Proxies: routing(ts).ProxyAddrs(), Table: args[1], Clients: args[2], Rate: rate, Timeout: timeout,
 		Journal: ts.MkAbs(args[0] + ".journal"), Clusters: servers, Serving: r.serving}
-	go func() {
+	var running sync.WaitGroup
+	running.Go(func() {
 		defer close(r.ended)
 		r.summary, r.err = traffic.Run(ctx, cfg)
-	}()
+	})
 	ts.Defer(func() {
 		cancel()
-		<-r.ended
+		running.Wait()
 	})
 }
 
