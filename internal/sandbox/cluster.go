@@ -33,6 +33,8 @@ type Cluster struct {
 	// hooks is what requests ask: the configured hook and the injected faults.
 	hooks  atomic.Pointer[Hook]
 	faults faultSet
+	// zooKeeper is what SetZooKeeper said, nil before.
+	zooKeeper atomic.Pointer[string]
 
 	mu     sync.Mutex
 	closed bool

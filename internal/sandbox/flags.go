@@ -68,7 +68,7 @@ func (c *Cluster) flagValues() map[string]string {
 		"duplication_enabled": strconv.FormatBool(!c.cfg.DuplicationDisabled),
 		"cluster_name":        c.cfg.Name, "cluster_root": root, "cold_backup_root": c.cfg.Name,
 		"distributed_lock_service_parameters":  root + "/lock",
-		"hosts_list":                           c.cfg.ZooKeeper,
+		"hosts_list":                           c.zooKeeperHosts(),
 		flagConfigSync:                         ms(c.timing.ConfigSync),
 		flagGroupCheck:                         ms(c.timing.GroupCheck),
 		"lb_interval_ms":                       ms(c.timing.Balance),

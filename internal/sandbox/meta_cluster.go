@@ -15,8 +15,8 @@ func clusterInfo(c *Cluster, _ *idl.ClusterInfoRequest, resp *idl.ClusterInfoRes
 	for _, kv := range [][2]string{
 		{"meta_servers", strings.Join(c.MetaServers(), ",")},
 		{"primary_meta_server", c.leader.srv.addr},
-		{"zookeeper_hosts", c.cfg.ZooKeeper},
-		{"zookeeper_root", "/pegasus/" + c.cfg.Name},
+		{"zookeeper_hosts", c.zooKeeperHosts()},
+		{"zookeeper_root", zooKeeperRoot(c.cfg.Name)},
 		{"meta_function_level", levelName(c.effectiveLevel())},
 		{"balance_operation_count", "move_pri=0,copy_pri=0,copy_sec=0,total=0"},
 		{"primary_replica_count_stddev", fmt.Sprintf("%.2f", primaries)},
@@ -27,6 +27,9 @@ func clusterInfo(c *Cluster, _ *idl.ClusterInfoRequest, resp *idl.ClusterInfoRes
 		resp.Values = append(resp.Values, kv[1])
 	}
 }
+
+// zooKeeperRoot is where a cluster keeps its state ([zookeeper] and [meta_server] cluster_root).
+func zooKeeperRoot(name string) string { return "/pegasus/" + name }
 
 // levelName is how a level is printed: meta_function_level without its prefix.
 func levelName(l idl.MetaLevel) string {

@@ -200,9 +200,23 @@ func (r *Routing) Show(table string, out io.Writer) error {
 	return nil
 }
 
-// SetZooKeeper changes what RPC_CM_CLUSTER_INFO reports as zookeeper_hosts.
-func (c *Cluster) SetZooKeeper(hosts string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cfg.ZooKeeper = hosts
+// Adopt makes a cluster report the ZooKeeper as its own, in which it gets the node where its state
+// would be.
+func (r *Routing) Adopt(c *Cluster) error {
+	if err := r.zk.Put(zooKeeperRoot(c.Name()), nil); err != nil {
+		return err
+	}
+	c.SetZooKeeper(r.zk.Addr())
+	return nil
+}
+
+// SetZooKeeper changes Config.ZooKeeper.
+func (c *Cluster) SetZooKeeper(hosts string) { c.zooKeeper.Store(&hosts) }
+
+// zooKeeperHosts is where the cluster says that its ZooKeeper is.
+func (c *Cluster) zooKeeperHosts() string {
+	if hosts := c.zooKeeper.Load(); hosts != nil {
+		return *hosts
+	}
+	return c.cfg.ZooKeeper
 }

@@ -51,6 +51,10 @@ func TestUpWithMetaProxies(t *testing.T) {
 		}
 	}
 	r := Remote{Dir: dir}
+	var out bytes.Buffer
+	if err := r.Routes(ctx, "none", &out); err == nil || !strings.Contains(err.Error(), "no route record") {
+		t.Errorf("%v", err)
+	}
 	for i, c := range []string{"a", "b"} {
 		if err := r.Load(ctx, LoadRequest{Cluster: c, Table: "demo", Partitions: int32(2 + 2*i), LoadSpec: LoadSpec{Rows: 1}}); err != nil {
 			t.Fatal(err)

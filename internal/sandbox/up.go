@@ -98,7 +98,15 @@ func Up(ctx context.Context, cfg UpConfig) (err error) {
 			return err
 		}
 	}
-	if world.clusters, err = startAll(ctx, cfg, world.zooKeeper()); err != nil {
+	if world.clusters, err = startAll(ctx, cfg); err != nil {
+		return err
+	}
+	for _, c := range world.clusters {
+		if world.routing != nil {
+			err = errors.Join(err, world.routing.Adopt(c))
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if err := describe(files, cfg, world); err != nil {
@@ -139,7 +147,7 @@ func (w controlled) close() error {
 }
 
 // startAll starts the clusters and links them; those that it returns with an error run too.
-func startAll(ctx context.Context, cfg UpConfig, zooKeeper string) ([]*Cluster, error) {
+func startAll(ctx context.Context, cfg UpConfig) ([]*Cluster, error) {
 	var names []string
 	for i := range cfg.Clusters {
 		names = append(names, string(rune('a'+i)))
@@ -148,7 +156,7 @@ func startAll(ctx context.Context, cfg UpConfig, zooKeeper string) ([]*Cluster, 
 	for i, name := range names {
 		c, err := Start(ctx, Config{
 			Name: name, Metas: cfg.Metas, Replicas: cfg.Replicas, TimeFactor: cfg.TimeFactor,
-			Seed: cfg.Seed + uint64(i), RemoteClusters: names, ZooKeeper: zooKeeper,
+			Seed: cfg.Seed + uint64(i), RemoteClusters: names,
 		})
 		if err != nil {
 			return clusters, err

@@ -49,7 +49,7 @@ func metaProxies(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(func() { ts.Check(r.Close()) })
 	all.routing = r
 	for _, c := range all.byName {
-		c.SetZooKeeper(r.ZooKeeper().Addr())
+		ts.Check(r.Adopt(c))
 	}
 	ts.Setenv("ZOOKEEPER", r.ZooKeeper().Addr())
 	ts.Setenv("ROUTE_ROOT", sandbox.RouteRoot)
