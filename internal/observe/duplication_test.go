@@ -270,17 +270,17 @@ func TestLookAtDuplicationsAndDroppedTables(t *testing.T) {
 }
 
 func TestLookAtRoutes(t *testing.T) {
-	e := newEnds(t, nil)
 	r, err := sandbox.StartRouting(1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
 	declared := &schema.MetaProxy{Root: sandbox.RouteRoot, Proxies: r.ProxyAddrs()}
+	e := newEnds(t, nil)
 	if f := e.look(declared).Duplication.Route; f == nil || f.Problem == "" || f.Exists {
 		t.Errorf("without any ZooKeeper: %+v", f)
 	}
-	e.east.SetZooKeeper(r.ZooKeeper().Addr())
+	e = newEnds(t, func(east, _ *sandbox.Config) { east.ZooKeeper = r.ZooKeeper().Addr() })
 	if f := e.look(declared).Duplication.Route; f == nil || f.Exists || f.Problem != "" || f.Path != sandbox.RoutePath(table) {
 		t.Errorf("without a record: %+v", f)
 	}
