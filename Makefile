@@ -26,6 +26,10 @@ build: setup ## build bin/pegmigrate: one static binary
 demo: ## move 200,000 rows between two embedded clusters and compare them; under a minute
 	@scripts/demo.sh
 
+.PHONY: demo-duplication
+demo-duplication: ## migrate 200,000 rows under live traffic through MetaProxies, and prove that nothing is lost; under two minutes
+	@scripts/demo-duplication.sh
+
 .PHONY: test
 test: setup-race vet fmt-check ## vet, format and every test, with the race detector, in random order
 	$(GO) test -race -shuffle=on -timeout 20m ./...

@@ -78,7 +78,9 @@ func (d *drainRunner) look(ctx context.Context) (open string, err error) {
 		return "", nil
 	}
 	return "", d.r.certify(func(c *Certificate) {
-		c.Drained, c.Partitions = d.r.Now(), proof
+		if c.Partitions = proof; c.Drained.IsZero() { // the switch looks once more
+			c.Drained = d.r.Now()
+		}
 	})
 }
 

@@ -1,0 +1,180 @@
+#!/usr/bin/env bash
+# An online migration on one machine, and a check of it: two embedded clusters (the target has one meta
+# server), a ZooKeeper and two MetaProxies, 200,000 rows in a table with default_ttl and a past manual
+# compaction. A writer, a reader and a client that increments work through the proxies all the time.
+# Nothing that a client was promised may be missing, nothing that it deleted may come back. It leaves
+# .demo-duplication behind and ends with exactly one line,
+#   demo-duplication: ok rows=N acknowledged=N window=S budget=S seconds=S      exit code 0
+#   demo-duplication: FAILED <why>                                              exit code 1
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+rows=${ROWS:-200000}
+rate=${RATE:-2000}
+version=${VERSION:-2.5.0}
+dir=${DIR:-.demo-duplication}
+go=${GO:-go}
+sandbox=
+clients=
+started=$(date +%s)
+
+finish() {
+  status=$?
+  trap - EXIT INT TERM
+  for process in $clients $sandbox; do
+    kill -TERM "$process" 2>/dev/null || true
+    for _ in $(seq 100); do
+      kill -0 "$process" 2>/dev/null || break
+      sleep 0.1
+    done
+    kill -KILL "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+  done
+  [ "$status" -eq 0 ] && exit 0
+  echo "demo-duplication: FAILED ${why:-exit code $status}"
+  exit 1
+}
+trap finish EXIT
+trap 'why=interrupted; exit 130' INT TERM
+
+fail() {
+  why=$*
+  exit 1
+}
+
+title() { printf '\n== %s\n' "$*"; }
+
+run() {
+  why="\`$*\` failed"
+  printf '$ %s\n' "$*"
+  "$@"
+}
+
+scripts/setup.sh || fail "set-up"
+title "build"
+why="the build failed"
+export CGO_ENABLED=0
+"$go" build -trimpath -o bin/pegmigrate .
+PATH=$PWD/bin:$PATH
+
+title "clusters a and b ($version), a ZooKeeper, two MetaProxies"
+rm -rf "$dir"
+mkdir -p "$dir/move"
+up=(pegmigrate sandbox up -dir "$dir" -clusters 2 -metas 1 -metaproxies 2)
+if [ "$version" != 2.5.0 ]; then up+=(-version "$version"); fi
+printf '$ %s &\n' "${up[*]}"
+"${up[@]}" >"$dir/sandbox.log" 2>&1 &
+sandbox=$!
+for _ in $(seq 300); do
+  [ -e "$dir/sandbox.json" ] && break
+  kill -0 "$sandbox" 2>/dev/null || fail "the sandbox ended: $(tail -n 1 "$dir/sandbox.log")"
+  sleep 0.1
+done
+[ -e "$dir/sandbox.json" ] || fail "the sandbox was not ready after 30 seconds"
+
+title "$rows rows on a; default_ttl, the envs of a past compaction, and a route that leads to a"
+run pegmigrate sandbox load -dir "$dir" -cluster a -table demo -partitions 8 -rows "$rows" -sort-keys 1-50 -ttl-share 0.2
+run pegmigrate sandbox env -dir "$dir" -cluster a -table demo default_ttl=8640000 manual_compact.once.trigger_time=1700000000
+run pegmigrate sandbox route set -dir "$dir" -table demo -cluster a
+
+title "the declaration: $dir/move/migration.hcl"
+cat >"$dir/move/migration.hcl" <<'HCL'
+locals {
+  sandbox = jsondecode(file("../sandbox.json"))
+}
+
+cluster "a" {
+  meta_servers = local.sandbox.clusters[0].meta_servers
+}
+cluster "b" {
+  meta_servers = local.sandbox.clusters[1].meta_servers
+}
+
+migration "demo" {
+  source {
+    cluster = cluster.a
+    table   = "demo"
+  }
+  target {
+    cluster = cluster.b
+  }
+  method "duplication" {
+    drop_follower = true
+  }
+  cutover {
+    traffic_proof = "10s"
+    metaproxy {
+      root    = local.sandbox.route_root # ZooKeeper: the one that cluster a itself uses
+      proxies = local.sandbox.metaproxies
+    }
+  }
+  limits {
+    write_reject = "20s"
+  }
+  approve = ["cutover"]
+}
+HCL
+cat "$dir/move/migration.hcl"
+
+title "clients work through the proxies: $rate operations per second; one of them increments"
+work=(pegmigrate sandbox traffic -dir "$dir" -table demo -rate "$rate")
+"${work[@]}" -clients incr -for 8s -journal "$dir/incr.journal" >"$dir/incr.json" 2>"$dir/incr.log" &
+incr=$!
+"${work[@]}" -clients writer/go,writer/java,reader/go -journal "$dir/journal" >"$dir/clients.json" 2>"$dir/clients.log" &
+clients=$!
+sleep 5
+
+title "plan refuses: a client would be rejected from the moment the duplication exists"
+printf '$ pegmigrate plan %s/move\n' "$dir"
+if pegmigrate plan "$dir/move" >"$dir/refused.txt"; then fail "plan did not refuse a table that is incremented"; fi
+grep -A 2 PM2214 "$dir/refused.txt" || fail "plan refused for another reason: $(grep -m 1 error "$dir/refused.txt")"
+why="the client that increments failed"
+wait "$incr"
+
+title "without it: plan"
+for _ in $(seq 60); do # counters of the last seconds still know it
+  pegmigrate plan "$dir/move" >"$dir/plan.txt" && break
+  sleep 1
+done
+run pegmigrate plan "$dir/move"
+
+title "apply, up to the gate before writes are rejected"
+printf '$ pegmigrate apply -auto-approve %s/move   # the plan that it prints again is left out\n' "$dir"
+status=0
+pegmigrate apply -auto-approve "$dir/move" >"$dir/plan.again" || status=$?
+[ "$status" -eq 3 ] || fail "apply ended with $status, not at the gate"
+
+title "the cut-over"
+apply=(pegmigrate apply -auto-approve -approve cutover "$dir/move")
+printf '$ %s\n' "${apply[*]}"
+why="\`${apply[*]}\` failed"
+"${apply[@]}" >"$dir/plan.again"
+
+title "the clients, which knew nothing of it"
+sleep 2
+why="the clients failed: $(tail -n 1 "$dir/clients.log")"
+kill -TERM "$clients"
+wait "$clients" || true
+clients=
+tail -n 3 "$dir/clients.log"
+cat "$dir/clients.json"
+
+title "every write that they were promised is on b, nothing that they deleted came back"
+run pegmigrate sandbox traffic -dir "$dir" -table demo -check -journal "$dir/journal" -cluster b | tee "$dir/check.json"
+
+title "what of the cut-over is on record"
+run pegmigrate report "$dir/move"
+
+title "nothing is left behind but the closed source"
+printf '$ pegmigrate doctor %s/move\n' "$dir"
+pegmigrate doctor "$dir/move" >"$dir/doctor.txt" && fail "doctor does not see that a/demo is closed"
+cat "$dir/doctor.txt"
+[ "$(grep -c '^[^ ]' "$dir/doctor.txt")" -eq 1 ] || fail "doctor finds more than the fence"
+
+why="the summary could not be made"
+window=$(pegmigrate report -format json "$dir/move" | grep -o '"total_ns": *[0-9]*' | head -n 1 | grep -o '[0-9]*$')
+acknowledged=$(grep -c . "$dir/journal")
+held=$(pegmigrate sandbox dump -dir "$dir" -cluster b -table demo | wc -l)
+[ "$held" -ge "$((rows * 9 / 10))" ] || fail "b holds $held rows, a had $rows"
+echo
+echo "demo-duplication: ok rows=$held acknowledged=$acknowledged window=$((window / 1000000))ms budget=20s seconds=$(($(date +%s) - started))"
