@@ -199,6 +199,10 @@ func TestUnparkKeepsLaterValue(t *testing.T) {
 		if got := s.world.table(source()).envs[plan.EnvDefaultTTL]; got != "600" {
 			t.Errorf("default_ttl is %s", got)
 		}
+		s.warned(apply.CodeTTL, `was set to "600" while it was parked`)
+		if n := len(happened[event.Warning](s.scene)); n != 1 {
+			t.Errorf("%d warnings\n%s", n, s.story())
+		}
 	})
 }
 

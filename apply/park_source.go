@@ -100,14 +100,8 @@ func (b base) putBack(ctx context.Context, t plan.TableRef, priors map[string]ma
 	}
 	set := map[string]string{}
 	for _, key := range sorted(priors) {
-		now, there := s.Envs[key]
-		switch {
-		case !priors[key].Had:
-		case !there:
+		if _, there := s.Envs[key]; priors[key].Had && !there {
 			set[key] = priors[key].Value
-		case now != priors[key].Value:
-			b.warn(CodeTTL, fmt.Sprintf("%s of %s was set to %q meanwhile; it had %q and keeps the later value", key, t, now, priors[key].Value),
-				"when that is to hold on the target too, set it there")
 		}
 	}
 	if len(set) == 0 {
@@ -119,7 +113,8 @@ func (b base) putBack(ctx context.Context, t plan.TableRef, priors map[string]ma
 // unparkRunner gives the source its envs back.
 type unparkRunner struct {
 	base
-	a plan.UnparkEnvs
+	a    plan.UnparkEnvs
+	told bool // of values that somebody set meanwhile
 }
 
 func (u *unparkRunner) done(ctx context.Context) (bool, string, error) {
@@ -141,6 +136,13 @@ func (u *unparkRunner) done(ctx context.Context) (bool, string, error) {
 		}
 		back = append(back, key)
 	}
+	for _, key := range back {
+		if now, then := s.Envs[key], priors[key].Value; now != then && !u.told {
+			u.warn(CodeTTL, fmt.Sprintf("%s of %s was set to %q while it was parked; it had %q and keeps the later value", key, u.a.Table, now, then),
+				"when that is to hold on the target too, set it there")
+		}
+	}
+	u.told = true
 	return true, fmt.Sprintf("%s lists %v", u.a.Table.Cluster, back), nil
 }
 

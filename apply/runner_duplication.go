@@ -9,7 +9,7 @@ func (r *Run) duplicationRunner(b base, step plan.Step) runner {
 	case plan.ParkEnvs:
 		return &parkEnvsRunner{b, a}
 	case plan.UnparkEnvs:
-		return &unparkRunner{b, a}
+		return &unparkRunner{base: b, a: a}
 	case plan.AddDuplication:
 		return &addRunner{b, a}
 	case plan.FollowDuplication:
