@@ -38,7 +38,6 @@ type fakeDup struct {
 	failMode string
 	created  time.Time
 	synced   time.Time
-	begins   []int64            // decrees from which the log is shipped, by partition
 	snapshot map[string]fakeRow // the checkpoint, nil before
 	follower *fakeTable
 	removed  bool // not listed any more; replicas hear of it with the next sync

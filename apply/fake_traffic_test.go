@@ -177,28 +177,3 @@ func (f *fakeTraffic) Traffic(ctx context.Context, ref plan.TableRef) (s apply.T
 	})
 	return s, err
 }
-
-// fakeWatchdog remembers whether it stands guard.
-type fakeWatchdog struct {
-	w     *fakeWorld
-	armed bool
-	arms  int
-	fails error // what Arm answers
-}
-
-func (f *fakeWatchdog) Arm(ctx context.Context) error {
-	return f.w.around(ctx, call{name: "Arm", table: source()}, func() error {
-		if f.fails != nil {
-			return f.fails
-		}
-		f.armed = true
-		f.arms++
-		return nil
-	})
-}
-
-func (f *fakeWatchdog) Disarm() {
-	f.w.mu.Lock()
-	defer f.w.mu.Unlock()
-	f.armed = false
-}
