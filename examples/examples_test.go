@@ -30,8 +30,14 @@ func examples() map[string]example {
 			{want: cli.ExitDone, args: []string{"verify"}},
 			{want: cli.ExitDone, args: []string{"status"}},
 		}},
-		"duplication": {commands: []command{
+		"duplication": {moves: true, leads: true, commands: []command{
 			{want: cli.ExitDone, args: []string{"validate"}},
+			{want: cli.ExitDone, args: []string{"plan"}},
+			{want: cli.ExitGate, args: []string{"apply", "-auto-approve"}},
+			{want: cli.ExitGate, args: []string{"apply", "-approve", "clients"}},
+			{want: cli.ExitDone, args: []string{"apply", "-approve", "cutover"}},
+			{want: cli.ExitDone, args: []string{"status"}},
+			{want: cli.ExitDone, args: []string{"report"}},
 		}},
 	}
 }
@@ -40,6 +46,15 @@ func examples() map[string]example {
 type example struct {
 	commands []command
 	moves    bool // afterwards the table is on west with the same rows
+	leads    bool // and clients are led there
+}
+
+// TestMain lets this binary be the children that the program starts of itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "canary" || os.Args[1] == "watchdog") {
+		os.Exit(cli.Run(context.Background(), os.Args, cli.OS("test")))
+	}
+	os.Exit(m.Run())
 }
 
 type command struct {
@@ -74,12 +89,16 @@ func TestExamplesRun(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			east, west := start(t, "east"), start(t, "west")
+			if err := sandbox.Link(east, west); err != nil {
+				t.Fatal(err)
+			}
 			fill(ctx, t, east, "orders")
+			routing := lead(t, "orders", east)
 			dir := t.TempDir()
 			if err := os.CopyFS(dir, os.DirFS(name)); err != nil {
 				t.Fatal(err)
 			}
-			e := environment(east, west)
+			e := environment(east, west, routing)
 			for _, c := range ex.commands {
 				var out bytes.Buffer
 				e.Stdout, e.Stderr = &out, &out
@@ -90,6 +109,9 @@ func TestExamplesRun(t *testing.T) {
 			}
 			if !ex.moves {
 				return
+			}
+			if got := routing.LeadsTo("orders"); ex.leads && got != west.Name() {
+				t.Errorf("clients are led to %q", got)
 			}
 			if diff := cmp.Diff(rows(t, east, "orders"), rows(t, west, "orders")); diff != "" {
 				t.Errorf("the tables differ (-east +west):\n%s", diff)
@@ -112,6 +134,25 @@ func start(t *testing.T, name string) *sandbox.Cluster {
 	return c
 }
 
+// lead starts ZooKeeper and proxies, which lead the clients of a table to a cluster.
+func lead(t *testing.T, table string, c *sandbox.Cluster) *sandbox.Routing {
+	t.Helper()
+	r, err := sandbox.StartRouting(2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c.SetZooKeeper(r.ZooKeeper().Addr())
+	if err := r.Lead(table, c); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func fill(ctx context.Context, t *testing.T, c *sandbox.Cluster, table string) {
 	t.Helper()
 	if _, err := c.CreateTable(sandbox.TableSpec{Name: table, Partitions: 8}); err != nil {
@@ -127,15 +168,18 @@ func fill(ctx context.Context, t *testing.T, c *sandbox.Cluster, table string) {
 
 // environment is a real process's, but for the addresses of the clusters, fewer partitions than the
 // example asks for, and waits that suit a sandbox.
-func environment(east, west *sandbox.Cluster) cli.Env {
+func environment(east, west *sandbox.Cluster, routing *sandbox.Routing) cli.Env {
 	e := cli.OS("test")
 	e.Environ = append(os.Environ(), "NO_COLOR=1", "PEGMIGRATE_VAR_partitions=16",
 		fmt.Sprintf("PEGMIGRATE_VAR_east_meta_servers=%s", list(east.MetaServers())),
-		fmt.Sprintf("PEGMIGRATE_VAR_west_meta_servers=%s", list(west.MetaServers())))
+		fmt.Sprintf("PEGMIGRATE_VAR_west_meta_servers=%s", list(west.MetaServers())),
+		"PEGMIGRATE_VAR_traffic_proof=1s", "PEGMIGRATE_VAR_root="+sandbox.RouteRoot,
+		fmt.Sprintf("PEGMIGRATE_VAR_proxies=%s", list(routing.ProxyAddrs())))
 	e.Stdin = new(bytes.Buffer)
 	e.Waits = apply.Waits{
 		Poll: 5 * time.Millisecond, Call: 10 * time.Second, Healthy: time.Minute,
 		FenceMargin: 20 * time.Second, Watch: 50 * time.Millisecond, Undo: time.Minute,
+		Transient: 20 * time.Second, Sample: 20 * time.Millisecond, DuplicationSync: 100 * time.Millisecond,
 	}
 	return e
 }

@@ -37,6 +37,12 @@ variable "proxies" {
   default     = ["10.3.0.1:34601", "10.3.0.2:34601"]
 }
 
+variable "traffic_proof" {
+  type        = string
+  description = "for how long clients have to be on west and not on east, without failures"
+  default     = "2m"
+}
+
 cluster "east" {
   meta_servers = var.east_meta_servers
 }
@@ -73,7 +79,7 @@ migration "orders" {
       proxies   = var.proxies
     }
 
-    traffic_proof = "2m" # clients are on west and not on east for so long, without failures
+    traffic_proof = var.traffic_proof
   }
 
   limits {
