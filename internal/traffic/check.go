@@ -200,10 +200,10 @@ func (r *Report) compare(k Key, s *keyState, row Row) {
 			continue
 		}
 		switch {
-		case w.Expire == 0 && row.Expire != 0:
-			r.Stamped++
 		case w != s.acked && w.Expire == 0:
 			// Nobody told with which expiry an open write was sent.
+		case w.Expire == 0 && row.Expire != 0:
+			r.Stamped++
 		case row.Expire+expirySlack < w.Expire || row.Expire > w.Expire+expirySlack:
 			r.Expiry++
 			r.find("expiry", k, "it is %d, written was %d (write %d)", row.Expire, w.Expire, w.N)

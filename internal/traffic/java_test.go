@@ -56,7 +56,7 @@ func TestJavaOperations(t *testing.T) {
 // in between, and it ends before the timeout does.
 func TestJavaRejected(t *testing.T) {
 	w := newWorld(t)
-	const timeout = 900 * time.Millisecond
+	const timeout = 1500 * time.Millisecond
 	j := w.java(timeout)
 	w.deny("reconfig*write")
 	opened, began := j.Stats().Queries, time.Now()

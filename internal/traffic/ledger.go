@@ -40,6 +40,8 @@ func (s *slot) expect() expectation {
 
 // ledger is all slots of all writers of a run.
 type ledger struct {
+	// run is part of every key, so that no run finds rows of another.
+	run   string
 	mu    sync.RWMutex
 	slots []*slot
 }

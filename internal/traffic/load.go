@@ -46,7 +46,7 @@ func (l *load) run(ctx context.Context) error {
 		var slots []*slot
 		if l.spec.kind == kindWriter {
 			for j := range slotsPerWorker {
-				slots = append(slots, l.ledger.add(fmt.Sprintf("%s-%d-%d", l.spec.name, i, j)))
+				slots = append(slots, l.ledger.add(fmt.Sprintf("%s-%s-%d-%d", l.spec.name, l.ledger.run, i, j)))
 			}
 		}
 		wg.Go(func() { errs <- l.work(ctx, i, slots) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -188,7 +189,8 @@ func (r *running) printf(format string, args ...any) {
 func (r *running) run(ctx context.Context, cfg Config, journal *Journal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	keys, began := &ledger{}, time.Now()
+	began := time.Now()
+	keys := &ledger{run: strconv.FormatInt(began.UnixMilli(), 36)}
 	errs := make(chan error, len(r.loads))
 	for _, l := range r.loads {
 		if l.spec.kind == kindWriter && r.writes == nil {

@@ -413,8 +413,8 @@ func conformTooLong(t *testing.T, c *client) {
 	c.wants(path, "", 0)
 }
 
-// TestJavaCommandLine drives the sandbox's server with ZooKeeper's own command line.
-func TestJavaCommandLine(t *testing.T) {
+// TestZooKeeperCommandLine drives the sandbox's server with ZooKeeper's own command line.
+func TestZooKeeperCommandLine(t *testing.T) {
 	realServer(t)
 	s := start(t)
 	java := func(args ...string) string {
