@@ -60,6 +60,7 @@ func newDup(t *testing.T, busy bool) *dupScene {
 func (s *dupScene) steps() *plan.Plan {
 	src, dst := source(), target()
 	const remote = "cluster-west"
+	limits := plan.CopyLimits{WriteReject: dupBudget}
 	parked := []string{plan.EnvDefaultTTL, compactEnv}
 	ttl := map[string]string{plan.EnvDefaultTTL: "86400"}
 	p := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: "test", ID: "p1", Migration: migration, Method: "duplication",
@@ -79,12 +80,12 @@ func (s *dupScene) steps() *plan.Plan {
 		{ID: "unpark-envs", Action: plan.UnparkEnvs{Table: src, Step: "park-envs", Keys: parked}},
 		{ID: "target-envs", Action: plan.SetEnvs{Table: dst, Envs: ttl}},
 		{ID: "catch-up", Action: plan.AwaitLag{Source: src, Target: dst, Remote: remote, Threshold: 1000, Budget: dupBudget}},
-		{ID: "compare", Action: plan.CompareLive{Source: src, Target: dst}},
+		{ID: "compare", Action: plan.CompareLive{Source: src, Target: dst, Limits: limits}},
 		{ID: "hold-balancer", Action: plan.HoldBalancer{Cluster: "east"}, Undo: release},
 		{ID: "fence-source", Action: plan.Fence{Table: src, Mode: "reconfig*write", Budget: dupBudget}, Undo: plan.LiftFence{Table: src}},
 		{ID: "quiesce-source", Action: plan.Quiesce{Table: src}},
 		{ID: "drain", Action: plan.Drain{Source: src, Target: dst, Remote: remote}},
-		{ID: "recheck", Action: plan.RecheckKeys{Source: src, Target: dst}},
+		{ID: "recheck", Action: plan.RecheckKeys{Source: src, Target: dst, Limits: limits}},
 		{ID: "switch", Action: plan.SwitchRoute{Route: dupRoute(), Source: src, Target: dst, From: from, To: to}, Final: true},
 		{ID: "evict", Action: plan.Evict{Source: src, Target: dst, Mode: "reconfig*all", Route: dupRoute()}},
 		{ID: "traffic", Action: plan.ProveTraffic{Source: src, Target: dst, For: time.Minute}},

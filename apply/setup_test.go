@@ -41,6 +41,8 @@ type scene struct {
 	words bool
 	// plan is what is run, nil for what the declaration gives.
 	plan *plan.Plan
+	// observe adds to the facts of the next plans.
+	observe func(*plan.Facts)
 	// guard is the watchdog of the next runs, nil for none.
 	guard apply.Watchdog
 	// sink sees the events of the next runs besides the recorder.
@@ -134,6 +136,9 @@ func (s *scene) facts() plan.Facts {
 	f := plan.Facts{Source: clusterFacts("east", "10.0.0"), Target: clusterFacts("west", "10.1.0")}
 	f.SourceTable = tableFacts(s.world.table(source()))
 	f.TargetTable = tableFacts(s.world.table(target()))
+	if s.observe != nil {
+		s.observe(&f)
+	}
 	return f
 }
 
