@@ -79,7 +79,7 @@ func (b *builder) checkRoute(method *schema.DuplicationMethod, d *DuplicationFac
 		b.checks.fail(CodeRouteMissing, place, "declare metaproxy { zookeeper = [...] }", "the route record could not be looked for")
 		return
 	case r.Problem != "":
-		b.checks.fail(CodeRouteMissing, place, "look at it in ZooKeeper", "route record %s: %s", r.Path, r.Problem)
+		b.checks.fail(CodeRouteMissing, place, "look at it in ZooKeeper", "route record %s", r.Problem)
 		return
 	case !r.Exists:
 		b.checks.fail(CodeRouteMissing, place, "check root and table; clients behind the proxies cannot find this table either",

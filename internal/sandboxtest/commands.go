@@ -20,7 +20,7 @@ import (
 
 // Commands are the verbs of scripts.
 //
-//	table CLUSTER/TABLE PARTITIONS [KEY=VALUE…]    create a table, wait until it is healthy, set envs
+//	table CLUSTER/TABLE PARTITIONS[xREPLICAS] [KEY=VALUE…]    create a table, wait until it is healthy, set envs
 //	load CLUSTER/TABLE ROWS                        fill it: 1 to 7 sort keys per hash key, a third with expiry, some binary keys
 //	put CLUSTER/TABLE HASH SORT VALUE [SECONDS]    one row, expiring in SECONDS
 //	misplace CLUSTER/TABLE PARTITION HASH SORT     one row in a partition that its hash does not select
@@ -40,6 +40,7 @@ func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 	all := tableCommands()
 	maps.Copy(all, routeCommands())
 	maps.Copy(all, trafficCommands())
+	maps.Copy(all, faultCommands())
 	return all
 }
 
@@ -78,7 +79,12 @@ func number(ts *testscript.TestScript, s string) int {
 func createTable(ts *testscript.TestScript, _ bool, args []string) {
 	need(ts, args, 2, "table CLUSTER/TABLE PARTITIONS [KEY=VALUE…]")
 	c, name := split(ts, args[0])
-	_, err := c.CreateTable(sandbox.TableSpec{Name: name, Partitions: int32(number(ts, args[1]))})
+	partitions, replicas, declared := strings.Cut(args[1], "x")
+	spec := sandbox.TableSpec{Name: name, Partitions: int32(number(ts, partitions))}
+	if declared {
+		spec.Replicas = int32(number(ts, replicas))
+	}
+	_, err := c.CreateTable(spec)
 	ts.Check(err)
 	ts.Check(c.WaitHealthy(ts.Value(clustersKey{}).(*clusters).ctx, name))
 	setPairs(ts, c, name, args[2:])
