@@ -3,6 +3,7 @@ package sandbox
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 )
@@ -35,6 +36,7 @@ func frozen(t *testing.T) (a, b *Cluster, clock *ManualClock, tc *tableClient) {
 	t.Helper()
 	clock = NewManualClock(clockStart)
 	a, b = pair(t, func(x, y *Config) { x.Clock, y.Clock, x.TimeFactor, y.TimeFactor = clock, clock, 1, 1 })
+	b.timing.TableState = time.Millisecond // answers wait for the clock, which is moved in large steps
 	return a, b, clock, openManual(t, a, clock, TableSpec{Name: "t"})
 }
 
@@ -148,7 +150,7 @@ func duplicating(t *testing.T, m *client, table string) bool {
 // TestPrepareTakesFourSyncs: with the real intervals a duplication leaves DS_PREPARE
 // between 30 and 50 s after it was added, as recorded (46 s).
 func TestPrepareTakesFourSyncs(t *testing.T) {
-	a, _, clock, tc := frozen(t)
+	a, b, clock, tc := frozen(t)
 	if err := a.Fill("t", LoadSpec{Rows: 100}); err != nil {
 		t.Fatal(err)
 	}
@@ -160,6 +162,7 @@ func TestPrepareTakesFourSyncs(t *testing.T) {
 	}
 	until(t, "DS_APP", func() bool {
 		clock.Advance(a.timing.DupSync / 10)
+		settleNetwork(t, clock, a, b)
 		return tc.state().Status == idl.DupApp
 	})
 	if took := clock.Now().Sub(added); took < 3*a.timing.DupSync {
@@ -167,6 +170,7 @@ func TestPrepareTakesFourSyncs(t *testing.T) {
 	}
 	until(t, "DS_LOG", func() bool {
 		clock.Advance(a.timing.DupSync / 10)
+		settleNetwork(t, clock, a, b)
 		return tc.state().Status == idl.DupLog
 	})
 }

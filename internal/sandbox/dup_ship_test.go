@@ -215,11 +215,19 @@ func TestStalledDuplication(t *testing.T) {
 	if p := tc.state().Partitions[2]; p.Committed-p.Shipped < 20 {
 		t.Errorf("partition 2 is not held up: %+v", p)
 	}
+	srv := a.nodes[slices.Index(a.ReplicaServers(), a.Primary("t", 2))].srv
+	until(t, "the counter of pending mutations", func() bool {
+		got, ok := srv.counter("replica*eon.replica_stub*dup.pending_mutations_count")
+		return ok && got.kind == volatile && got.value >= 20
+	})
 	if err := a.Clear(id); err != nil {
 		t.Fatal(err)
 	}
 	tc.arrived()
 	sameRows(t, a, b, "t")
+	if _, ok := srv.counter(fmt.Sprintf("replica*app.pegasus*dup_shipped_ops@%d.2", tc.id)); !ok {
+		t.Error("no counter of shipped requests")
+	}
 	if _, err := a.Inject(Fault{Kind: FaultStallDuplication, Every: time.Second}); err == nil {
 		t.Error("a stall that repeats is accepted")
 	}

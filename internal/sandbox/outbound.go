@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
@@ -33,6 +34,9 @@ type outbound struct {
 	s     *server
 	mu    sync.Mutex
 	links map[string]*link
+	down  bool // the process is dead
+	// asking counts requests that were not answered yet.
+	asking atomic.Int64
 }
 
 // link is one connection to another server with the requests under way.
@@ -53,6 +57,12 @@ func (o *outbound) call(addr string, h idl.RequestHeader, name string, req idl.M
 	}
 	timeout = max(timeout, minRPCTimeout)
 	h.TimeoutMs = uint32(timeout.Milliseconds())
+	answer := done
+	done = func(head idl.ResponseHead, err error) {
+		answer(head, err)
+		o.asking.Add(-1)
+	}
+	o.asking.Add(1)
 	go func() {
 		defer c.wg.Done()
 		l, err := o.link(addr)
@@ -105,26 +115,29 @@ func (w *waiter) finish(head idl.ResponseHead, err error) {
 	w.done(head, err)
 }
 
-// link is an open connection to an address, a new one when there is none.
+// link is an open connection to an address, a new one when there is none. mu is not held
+// while Cluster.mu is taken or the network is waited for: servers are stopped under
+// Cluster.mu.
 func (o *outbound) link(addr string) (*link, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if l := o.links[addr]; l != nil {
-		return l, nil
+	if l, err := o.known(addr); l != nil || err != nil {
+		return l, err
 	}
 	conn, err := net.DialTimeout("tcp4", addr, dialTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %s: %w", o.s.addr, err)
 	}
-	l := &link{conn: conn, pending: map[int32]*waiter{}}
 	c := o.s.c
 	if !c.begin() {
 		return nil, errors.Join(errClosed, conn.Close())
 	}
-	if o.links == nil {
-		o.links = map[string]*link{}
+	l, added := o.add(addr, &link{conn: conn, pending: map[int32]*waiter{}})
+	if !added {
+		c.wg.Done()
+		if err := conn.Close(); l == nil {
+			return nil, errors.Join(errConnection, err)
+		}
+		return l, nil
 	}
-	o.links[addr] = l
 	go func() {
 		defer c.wg.Done()
 		l.read()
@@ -137,11 +150,46 @@ func (o *outbound) link(addr string) (*link, error) {
 	return l, nil
 }
 
+// known is the open connection to an address, nil for none.
+func (o *outbound) known(addr string) (*link, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.down {
+		return nil, errConnection
+	}
+	return o.links[addr], nil
+}
+
+// add registers a new connection, unless another one was faster, which is returned then,
+// or the process has died: nil.
+func (o *outbound) add(addr string, l *link) (_ *link, added bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.down {
+		return nil, false
+	}
+	if other := o.links[addr]; other != nil {
+		return other, false
+	}
+	if o.links == nil {
+		o.links = map[string]*link{}
+	}
+	o.links[addr] = l
+	return l, true
+}
+
+// open lets a process that starts ask others.
+func (o *outbound) open() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.down = false
+}
+
 // close ends all connections, as the death of the process does.
 func (o *outbound) close() {
 	o.mu.Lock()
 	links := o.links
-	o.links = nil
+	o.links, o.down = nil, true
 	o.mu.Unlock()
 	for _, l := range links {
 		_ = l.conn.Close() // the reader notices and ends the requests

@@ -58,6 +58,8 @@ func newReplica(node *replicaNode, t *table, index int32) *replica {
 		scans:  newScanContexts(node.c.rand64()),
 		ops:    make([]uint64, node.c.ops),
 		dups:   make(map[int32]*duplicator),
+
+		duplicating: t.info.Duplicating != nil && *t.info.Duplicating,
 	}
 }
 

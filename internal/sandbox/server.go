@@ -128,6 +128,7 @@ func (s *server) start() error {
 	s.started = s.c.now()
 	s.settings.clear()
 	s.perf.reset(s.started)
+	s.out.open()
 	s.c.wg.Go(func() { s.run(ln) })
 	return nil
 }
