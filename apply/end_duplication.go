@@ -81,7 +81,7 @@ func (b base) removed(ctx context.Context, t plan.TableRef, id int32) (bool, err
 
 // remove removes a duplication and waits until it is not listed any more; doing it twice does no harm.
 func (b base) remove(ctx context.Context, t plan.TableRef, id int32) error {
-	return b.await(ctx, b.r.Waits.Transient, CodeDuplication, removeByHand(t, id), func(ctx context.Context) (bool, string, error) {
+	return b.await(ctx, max(b.r.Waits.Transient, b.r.Waits.Undo), CodeDuplication, removeByHand(t, id), func(ctx context.Context) (bool, string, error) {
 		list, err := b.duplicationsOnce(ctx, t)
 		switch {
 		case errors.Is(err, ErrNoTable):

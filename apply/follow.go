@@ -240,6 +240,9 @@ func (f *followRunner) causes(s followed) string {
 			add("a table of the target's name that exists there (for ever on 2.4 and 2.5)")
 		}
 	case dsApp:
+		if f.lateShipping {
+			add("another meta server of the source took over meanwhile: it does not know that the checkpoint is ready (for ever on 2.4 and 2.5; roll back and apply again)")
+		}
 		if s.exists && s.health.NoPrimary > 0 {
 			add("replica servers of the target that died or cannot reach the source's replica servers and meta servers")
 			add("a source server that was restarted meanwhile and does not know its checkpoint any more (2.4 and 2.5)")

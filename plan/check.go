@@ -79,6 +79,7 @@ const (
 	CodeDupRowSize        = "PM2215"
 	CodeLogDisk           = "PM2216"
 	CodeDupTTL            = "PM2217"
+	CodeSameID            = "PM2218" // another table of the target has the source's app id
 	CodeWindowBudget      = "PM2220"
 	CodeIntervals         = "PM2221"
 	CodeRouteMissing      = "PM2230"

@@ -140,8 +140,12 @@ func (b *builder) linesOf(s ServerConfig, ids map[string]int) []string {
 			}
 			lines = append(lines, fmt.Sprintf("[duplication-group] %s = %s", c.Name, want))
 		}
-		if metas := s.Clusters[c.Name]; len(metas) == 0 {
+		switch metas := s.Clusters[c.Name]; {
+		case len(metas) == 0:
 			lines = append(lines, fmt.Sprintf("[pegasus.clusters] %s = %s", c.Name, strings.Join(c.MetaServers, ",")))
+		case !slices.ContainsFunc(append(slices.Clone(c.MetaServers), c.PrimaryMeta), func(m string) bool { return slices.Contains(metas, m) }):
+			lines = append(lines, fmt.Sprintf("[pegasus.clusters] %s = %s (it names %s, which is another cluster)", c.Name,
+				strings.Join(c.MetaServers, ","), strings.Join(metas, ",")))
 		}
 	}
 	return lines
@@ -158,6 +162,11 @@ func (b *builder) checkDupTarget(d *DuplicationFacts) {
 	}
 	b.checks.ok("%s is absent and will be created by the servers", b.target)
 	b.checkDisk(place)
+	if d.SameID != "" {
+		b.checks.warn(CodeSameID, place, "stop or watch Java clients at the switch; a cluster on which no table has that id is safe",
+			"%s/%s has the app id %d of %s: a Java client that repeats an operation begun before the switch sends it with the old id, and it may be taken by that table",
+			b.target.Cluster, d.SameID, b.f.SourceTable.ID, b.source)
+	}
 	if len(d.TargetEntries) > 0 {
 		b.checks.warn(CodeDupOther, place, "look at them with `pegmigrate doctor`", "%s has %s of a table of that name", b.target.Cluster,
 			plural(len(d.TargetEntries), "duplication"))

@@ -158,6 +158,9 @@ func TestDuplicationRefusals(t *testing.T) {
 		}},
 		{plan.CodeDupConfig, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.TargetConfig[2].ClusterIDs[f.Source.Name] = 7 }},
 		{plan.CodeDupConfig, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.SourceConfig[0].Clusters = nil }},
+		{plan.CodeDupConfig, func(_ *schema.Migration, f *plan.Facts) {
+			f.Duplication.SourceConfig[1].Clusters = map[string][]string{f.Source.Name: f.Source.MetaServers, f.Target.Name: {"10.9.0.1:34601"}}
+		}},
 		{plan.CodeDupUnread, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.TargetConfig[0].Problem = "timeout" }},
 		{plan.CodeDupTargetExists, func(_ *schema.Migration, f *plan.Facts) { f.TargetTable = table(31, 64) }},
 		{plan.CodeDupName, func(m *schema.Migration, _ *plan.Facts) {
@@ -221,6 +224,15 @@ func TestOnlyOld(t *testing.T) {
 	add, _ := p.Step("duplication")
 	if got := add.Action.(plan.AddDuplication).Replicas; got != 1 {
 		t.Errorf("the follower gets %d replicas", got)
+	}
+}
+
+// TestSameID: an id that means another table on the target is told.
+func TestSameID(t *testing.T) {
+	m, f := dupOrders(), dupFacts()
+	f.Duplication.SameID = "carts"
+	if p := build(t, m, f); !slices.Contains(codes(p, plan.Warning), plan.CodeSameID) || p.HasErrors() {
+		t.Errorf("warnings %v, errors %v", codes(p, plan.Warning), codes(p, plan.Error))
 	}
 }
 

@@ -63,6 +63,8 @@ type DuplicationFacts struct {
 	Route *RouteFacts
 	// TargetDropped says that a dropped table of the target's name can still be recalled.
 	TargetDropped bool
+	// SameID names a living table of the target's cluster that has the source's app id, "" for none.
+	SameID string
 }
 
 // RouteFacts is what the route record and the proxies say.

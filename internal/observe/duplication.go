@@ -76,8 +76,7 @@ func (d *duplicationLook) run(ctx context.Context, source, target Side, f *plan.
 		return err
 	})
 	g.Go(func() (err error) {
-		out.TargetDropped, err = hasDropped(ctx, target)
-		return err
+		return lookForNames(ctx, target, f.SourceTable, &out)
 	})
 	g.Go(func() error { return lookAtSource(ctx, source, f, &out) })
 	if d.method.Cutover.MetaProxy != nil {
@@ -144,13 +143,22 @@ func entries(ctx context.Context, s Side, t *plan.TableFacts) ([]plan.Duplicatio
 	return out, nil
 }
 
-// hasDropped tells whether a dropped table of the side's name can still be recalled.
-func hasDropped(ctx context.Context, s Side) (bool, error) {
-	tables, err := s.Cluster.ListTables(ctx)
+// lookForNames looks among the target's tables for a dropped one of its name, and for another one that
+// has the source's app id.
+func lookForNames(ctx context.Context, target Side, source *plan.TableFacts, out *plan.DuplicationFacts) error {
+	tables, err := target.Cluster.ListTables(ctx)
 	if err != nil {
-		return false, fmt.Errorf("cluster %q: list tables: %w", s.Label, err)
+		return fmt.Errorf("cluster %q: list tables: %w", target.Label, err)
 	}
-	return slices.ContainsFunc(tables, func(t pegasus.TableInfo) bool { return t.Name == s.Table && t.Status == dropped }), nil
+	for _, t := range tables {
+		switch {
+		case t.Name == target.Table:
+			out.TargetDropped = out.TargetDropped || t.Status == dropped
+		case source != nil && t.ID == source.ID && t.Status == available:
+			out.SameID = t.Name
+		}
+	}
+	return nil
 }
 
 // route asks ZooKeeper and the proxies. It always answers.

@@ -41,6 +41,7 @@ func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 	maps.Copy(all, routeCommands())
 	maps.Copy(all, trafficCommands())
 	maps.Copy(all, faultCommands())
+	maps.Copy(all, awaitCommands())
 	return all
 }
 

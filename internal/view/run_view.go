@@ -81,7 +81,11 @@ func (l *lineLog) show(e event.Event, at time.Time) {
 		}
 		return
 	case event.LagProgress:
-		if l.due(at, moveEvery) {
+		every := moveEvery
+		if e.Elapsed > waitEvery { // a drain is short, a lag may last for hours
+			every = waitEvery
+		}
+		if l.due(at, every) {
 			l.reason = ""
 			l.print(at, lagLine(e))
 		}
