@@ -26,6 +26,7 @@ type identity struct {
 	When         VerifyWhen        `json:"when,omitempty"`
 	FailMode     FailMode          `json:"fail_mode,omitempty"`
 	ReturnTicket int64             `json:"return_ticket,omitempty"`
+	DropFollower bool              `json:"drop_follower,omitempty"`
 	Route        *route            `json:"route,omitempty"`
 }
 
@@ -59,7 +60,6 @@ type declaration struct {
 	Approve        []string  `json:"approve,omitempty"`
 	LagThreshold   int64     `json:"lag_threshold,omitempty"`
 	TrafficProof   int64     `json:"traffic_proof,omitempty"`
-	DropFollower   bool      `json:"drop_follower,omitempty"`
 	Proxies        []string  `json:"proxies,omitempty"` // as a set
 }
 
@@ -80,7 +80,7 @@ func fingerprints(m *Migration) (whole, identityOnly string) {
 	case *CopyMethod:
 		id.SourceWrites = method.SourceWrites
 	case *DuplicationMethod:
-		id.FailMode, id.ReturnTicket = method.FailMode, int64(method.ReturnTicket)
+		id.FailMode, id.ReturnTicket, id.DropFollower = method.FailMode, int64(method.ReturnTicket), method.DropFollower
 		if p := method.Cutover.MetaProxy; p != nil {
 			id.Route = &route{ZooKeeper: sortedSet(p.ZooKeeper), Root: p.Root}
 		}
@@ -93,7 +93,6 @@ func fingerprints(m *Migration) (whole, identityOnly string) {
 	}
 	if method, ok := m.Method.(*DuplicationMethod); ok {
 		d.LagThreshold, d.TrafficProof = method.Cutover.LagThreshold, int64(method.Cutover.TrafficProof)
-		d.DropFollower = method.DropFollower
 		if p := method.Cutover.MetaProxy; p != nil {
 			d.Proxies = sortedSet(p.Proxies)
 		}
