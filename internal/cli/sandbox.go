@@ -44,6 +44,7 @@ func (e Env) sandboxUp() *ucli.Command {
 			&ucli.IntFlag{Name: "metas", Value: 2, Usage: "meta servers per cluster"},
 			&ucli.IntFlag{Name: "replicas", Value: 3, Usage: "replica servers per cluster"},
 			&ucli.IntFlag{Name: "metaproxies", Usage: "MetaProxies, with the ZooKeeper that holds their records"},
+			&ucli.StringFlag{Name: "version", Value: sandbox.Version250, Usage: "the `RELEASE` of the servers: " + strings.Join(sandbox.Versions(), ", ")},
 			&ucli.Float64Flag{Name: "time-factor", Value: 100, Usage: "divide the servers' real intervals by this"},
 			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "makes placements and scan context ids repeatable"},
 			&ucli.Float64Flag{Name: "ship-rate", Usage: "mutations per second that each partition duplicates at most; 0 means no bound"},
@@ -54,7 +55,7 @@ func (e Env) sandboxUp() *ucli.Command {
 			}
 			err := sandbox.Up(c.Context, sandbox.UpConfig{Dir: c.String("dir"), Clusters: c.Int("clusters"), Metas: c.Int("metas"),
 				Replicas: c.Int("replicas"), TimeFactor: c.Float64("time-factor"), Seed: c.Uint64("seed"), MetaProxies: c.Int("metaproxies"),
-				ShipRate: c.Float64("ship-rate"), Log: e.Stderr})
+				Version: c.String("version"), ShipRate: c.Float64("ship-rate"), Log: e.Stderr})
 			return sandboxFailure(err)
 		},
 	}

@@ -20,12 +20,14 @@ import (
 // partition for rows, decrees and roles of replicas. mu is taken first. Requests
 // for data take only the partition's.
 type Cluster struct {
-	cfg    Config
-	timing Timing
-	ops    int
-	metas  []*metaServer
-	nodes  []*replicaNode
-	flags  []flag // as recorded, see flagValues
+	cfg Config
+	// release is Config.Version.
+	release release
+	timing  Timing
+	ops     int
+	metas   []*metaServer
+	nodes   []*replicaNode
+	flags   []flag // as recorded, see flagValues
 
 	done chan struct{} // closed by Close
 	wg   sync.WaitGroup
@@ -65,6 +67,9 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 		random: rand.New(rand.NewPCG(cfg.Seed, 0x70656761737573)),
 		level:  idl.MetaLively,
 	}
+	if c.release, err = releaseOf(cfg.Version); err != nil {
+		return nil, err
+	}
 	if c.flags, err = parseFlags(flagList); err != nil {
 		return nil, err
 	}
@@ -87,7 +92,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 
 // listen creates all servers and starts them.
 func (c *Cluster) listen() error {
-	metaTable, replicaTable := tableFor(onMeta), tableFor(onReplica)
+	metaTable, replicaTable := tableFor(onMeta, c.release), tableFor(onReplica, c.release)
 	for range c.cfg.Metas {
 		srv, err := newServer(c, c.cfg.Listen, metaTable)
 		if err != nil {

@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// Version250 is the only server release that the sandbox behaves as.
-const Version250 = "2.5.0"
-
 // Defaults and bounds of Config.
 const (
 	defaultTimeFactor = 100
@@ -20,8 +17,7 @@ type Config struct {
 	// Name is what the cluster calls itself in RPC_CM_CLUSTER_INFO
 	// ([replication] cluster_name). Default "sandbox".
 	Name string
-	// Version is the release to behave as. Default, and at present the only one:
-	// Version250.
+	// Version is the release to behave as, one of Versions. Default: Version250.
 	Version string
 	// Metas is the number of meta servers, 1 to 64. Default 1.
 	Metas int
@@ -76,9 +72,10 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = systemClock{}
 	}
+	if _, err := releaseOf(cfg.Version); err != nil {
+		return cfg, err
+	}
 	switch {
-	case cfg.Version != Version250:
-		return cfg, fmt.Errorf("sandbox: version %q is not simulated, only %s is", cfg.Version, Version250)
 	case cfg.Metas < 1 || cfg.Metas > maxServers:
 		return cfg, fmt.Errorf("sandbox: %d metas, must be 1 to %d", cfg.Metas, maxServers)
 	case cfg.Replicas < 1 || cfg.Replicas > maxServers:

@@ -121,7 +121,7 @@ func TestScanFrameIsWhatTheCodecMakes(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"version": {Version: "2.4.0"}, "metas": {Metas: -1}, "replicas": {Replicas: 65}, "factor": {TimeFactor: 0.5},
+		"version": {Version: "2.3.0"}, "metas": {Metas: -1}, "replicas": {Replicas: 65}, "factor": {TimeFactor: 0.5},
 		"name": {Name: " a"}, "host": {Listen: "::1"},
 	} {
 		if c, err := Start(t.Context(), cfg); err == nil {

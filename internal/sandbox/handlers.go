@@ -29,7 +29,7 @@ const (
 )
 
 // handlerTable is the one table of everything that servers answer; an RPC that is
-// not in it gets ERR_HANDLER_NOT_FOUND, as on a real 2.5.0 server.
+// not in it gets ERR_HANDLER_NOT_FOUND, as on a real server.
 func handlerTable() []registration {
 	var t []registration
 	t = append(t, metaHandlers()...)
@@ -60,11 +60,11 @@ func dataHandlers() []registration {
 	}
 }
 
-// tableFor is the handler table of one kind of server.
-func tableFor(kind serverKind) map[string]handlerEntry {
+// tableFor is the handler table of one kind of server of a release.
+func tableFor(kind serverKind, of release) map[string]handlerEntry {
 	table := make(map[string]handlerEntry)
 	for op, r := range handlerTable() {
-		if r.kind&kind != 0 {
+		if r.kind&kind != 0 && of.knows(r.name) {
 			table[r.name] = handlerEntry{run: r.run, op: op}
 		}
 	}

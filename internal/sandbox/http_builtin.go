@@ -35,8 +35,8 @@ func listCalls(s *server, _ *httpRequest) httpResponse {
 
 func version(s *server, _ *httpRequest) httpResponse {
 	var out jsonObject
-	out.field("Version", s.c.cfg.Version)
-	out.field("GitCommit", gitCommit)
+	out.field("Version", s.c.release.version())
+	out.field("GitCommit", s.c.release.gitCommit())
 	return httpResponse{body: out.line()}
 }
 

@@ -68,7 +68,7 @@ const timeFormat = "2006-01-02 15:04:05"
 
 // serverInfo tells version, commit, kind of build and time of start.
 func serverInfo(s *server, _ []string) string {
-	return fmt.Sprintf("Pegasus Server %s (%s) Release, Started at %s", s.c.cfg.Version, gitCommit, s.startedAt())
+	return fmt.Sprintf("Pegasus Server %s (%s) Release, Started at %s", s.c.release.version(), s.c.release.gitCommit(), s.startedAt())
 }
 
 // startedAt is when the process started, in UTC.

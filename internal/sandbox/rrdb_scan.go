@@ -44,7 +44,7 @@ func (r *replica) newScan(m *idl.GetScannerRequest, kr keyRange) *scanContext {
 		batch:       maxIterations,
 		noValue:     m.NoValue,
 		expireTs:    isTrue(m.ReturnExpireTs),
-		countOnly:   isTrue(m.OnlyReturnCount),
+		countOnly:   isTrue(m.OnlyReturnCount) && r.node.c.release >= release25,
 		validate:    m.ValidatePartitionHash == nil || *m.ValidatePartitionHash,
 	}
 	if m.BatchSize > 0 {

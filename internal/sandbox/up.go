@@ -37,6 +37,8 @@ type UpConfig struct {
 	// MetaProxies is how many proxies to start, with a ZooKeeper that holds their records and that the
 	// clusters report as theirs. Default 0: neither.
 	MetaProxies int
+	// Version as in Config, of all clusters. Default Version250.
+	Version string
 	// ShipRate as in Config.
 	ShipRate float64
 	// Log gets a few lines for people. Default: none.
@@ -155,8 +157,8 @@ func startAll(ctx context.Context, cfg UpConfig) ([]*Cluster, error) {
 	var clusters []*Cluster
 	for i, name := range names {
 		c, err := Start(ctx, Config{
-			Name: name, Metas: cfg.Metas, Replicas: cfg.Replicas, TimeFactor: cfg.TimeFactor,
-			Seed: cfg.Seed + uint64(i), RemoteClusters: names,
+			Name: name, Version: cfg.Version, Metas: cfg.Metas, Replicas: cfg.Replicas, TimeFactor: cfg.TimeFactor,
+			Seed: cfg.Seed + uint64(i), RemoteClusters: names, ShipRate: cfg.ShipRate,
 		})
 		if err != nil {
 			return clusters, err
