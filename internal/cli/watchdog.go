@@ -180,7 +180,7 @@ func (g *guard) lift(ctx context.Context, cluster *pegasus.Cluster) error {
 	if err != nil {
 		return err
 	}
-	out := io.Writer(g.env.Stderr)
+	var out io.Writer = g.env.Stderr
 	log, err := os.OpenFile(filepath.Join(g.dir, state.Folder, g.migration+".watchdog.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err == nil {
 		defer log.Close()
