@@ -22,8 +22,8 @@ type Migration struct {
 	// comments, the way a value was computed, and a default written out do not change it.
 	Fingerprint string
 	// IdentityFingerprint leaves out what may be changed while a migration is under way: Limits,
-	// Approve, and of method duplication DropFollower, LagThreshold, TrafficProof and Proxies. A
-	// run that was begun under another identity must not be resumed.
+	// Approve, and of method duplication LagThreshold, TrafficProof and Proxies. A run that was begun
+	// under another identity must not be resumed.
 	IdentityFingerprint string
 }
 
