@@ -43,6 +43,9 @@ func TestDuplication(t *testing.T) {
 				if len(doc.Traffic) == 0 || len(doc.Partitions) != 4 {
 					t.Errorf("%+v", doc)
 				}
+				if w := doc.Window; !s.world.shipsLast && (w == nil || w.Quiesce > 10*time.Second || w.Drain <= 0) {
+					t.Errorf("on 2.5 the last mutation is waited for in the drain: %+v", w)
+				}
 				if len(happened[event.LagProgress](s.scene)) == 0 {
 					t.Error("nobody was shown the lag")
 				}

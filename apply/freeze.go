@@ -173,7 +173,9 @@ func (q *freezeRunner) look(ctx context.Context) (open string, err error) {
 		for _, z := range f.done {
 			c.Frozen = later(c.Frozen, z.At)
 		}
-		c.Quiesced = q.r.Now()
+		if !c.Quiesced.After(c.Frozen) { // the drain and the switch look here again: only what was frozen since counts
+			c.Quiesced = q.r.Now()
+		}
 	})
 }
 
