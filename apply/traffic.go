@@ -26,9 +26,10 @@ const (
 const (
 	// baselineSamples make the baseline; they are taken trafficEvery apart.
 	baselineSamples = 4
-	// ownSamples are taken before and thrown away: servers answer with the mean of up to the last ten
-	// seconds, in which this tool has read the whole table to compare it.
-	ownSamples = 4
+	// ownSamples are taken before and thrown away: this tool has just read the whole table to compare it.
+	// Servers compute rates every ten seconds (perf_counter_update_interval_seconds) and answer with the
+	// last one until the next, so a rate tells of requests that are up to twenty seconds old.
+	ownSamples = 8
 	// arrivedShare is the part of the clients' traffic that has to be seen on the target.
 	arrivedShare = 0.9
 	// quietQPS is what of a table's traffic counts as none: behind the eviction every request of a
