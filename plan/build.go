@@ -31,8 +31,9 @@ func Build(m *schema.Migration, f Facts, o Options) (*Plan, error) {
 			b.say(p, method)
 		case *schema.DuplicationMethod:
 			b.checkDuplication(method)
-			p.Steps = b.duplicationSteps(method)
-			b.sayDuplication(p, method)
+			w := b.cutoverWindow()
+			p.Steps = b.duplicationSteps(method, w)
+			b.sayDuplication(p, method, w)
 		default:
 			b.checks.fail(CodeTableUnread, b.place(m.Range), "use another method", "this release cannot plan the declared method")
 		}

@@ -62,7 +62,7 @@ const (
 	CodeDisk              = "PM2160"
 	CodeThrottled         = "PM2162"
 	CodeWriteSize         = "PM2163"
-	CodeDupVersion        = "PM2201" // a server that cannot duplicate a table with its checkpoint
+	CodeDupVersion        = "PM2201" // two versions between which a duplication never gets to its log
 	CodeDupDisabled       = "PM2202"
 	CodeDupConfig         = "PM2203" // ids or addresses are missing in a server's configuration
 	CodeDupProbe          = "PM2204" // the meta's answer to a duplication of a table that does not exist
@@ -80,13 +80,17 @@ const (
 	CodeLogDisk           = "PM2216"
 	CodeDupTTL            = "PM2217"
 	CodeSameID            = "PM2218" // another table of the target has the source's app id
+	CodeDupFailMode       = "PM2219"
 	CodeWindowBudget      = "PM2220"
 	CodeIntervals         = "PM2221"
+	CodeDupSelf           = "PM2222" // source and target are one cluster
+	CodeDupGone           = "PM2223" // a run that goes on does not find its duplication
 	CodeRouteMissing      = "PM2230"
 	CodeRouteElsewhere    = "PM2231"
 	CodeRouteReadOnly     = "PM2232"
 	CodeProxyPlan         = "PM2233"
 	CodeNoRoute           = "PM2234" // clients are changed by hand
+	CodeUnfenced          = "PM2235" // the source is to take writes again
 	CodeIdentity          = "PM2180"
 	CodeDrifted           = "PM2181"
 	CodeStale             = "PM2190"

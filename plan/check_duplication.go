@@ -21,155 +21,45 @@ func (b *builder) checkDuplication(method *schema.DuplicationMethod) {
 	b.checkDupShape(d)
 	b.checkDupSource(d)
 	b.checkDupEnvs()
+	b.checkPermanentRows()
 	b.checkDupRows(d)
 	b.checkWindow()
 	b.checkRoute(method, d)
-	b.checkDupVerify()
-}
-
-// minor is the minor number of a 2.x version, 0 for anything else.
-func minor(version string) int {
-	var n int
-	if _, err := fmt.Sscanf(version, "2.%d", &n); err != nil {
-		return 0
-	}
-	return n
-}
-
-// oldest is the lowest minor version of a cluster's living servers.
-func oldest(c ClusterFacts) int {
-	low := 0
-	for _, n := range c.Nodes {
-		if v := minor(n.Version); n.Alive && v > 0 && (low == 0 || v < low) {
-			low = v
-		}
-	}
-	return low
-}
-
-// checkDupServers looks at the configuration of every server of both clusters: a target server that
-// does not know the source's cluster id makes the source's servers abort (pegasus_mutation_duplicator.cpp).
-func (b *builder) checkDupServers(d *DuplicationFacts) {
-	before := len(b.checks.list)
-	src, dst := b.place(b.m.Source.Cluster.Range), b.place(b.m.Target.Cluster.Range)
-	b.checkProbe(b.f.Source, d.SourceProbe, b.f.Target, src)
-	b.checkProbe(b.f.Target, d.TargetProbe, b.f.Source, dst)
-	ids := b.knownIDs(d)
-	b.checkConfig(b.f.Source, d.SourceConfig, ids, src)
-	b.checkConfig(b.f.Target, d.TargetConfig, ids, dst)
-	if len(b.checks.list) == before {
-		b.checks.ok("duplication is configured on all %s of both clusters, ids %s = %d and %s = %d",
-			plural(len(d.SourceConfig)+len(d.TargetConfig), "server"), b.f.Source.Name, ids[b.f.Source.Name], b.f.Target.Name, ids[b.f.Target.Name])
-	}
-}
-
-func (b *builder) checkProbe(c ClusterFacts, p DuplicationProbe, other ClusterFacts, place string) {
-	switch {
-	case !p.Asked || p.Ready:
-	case p.Code == "ERR_SERVICE_NOT_ACTIVE":
-		b.checks.fail(CodeDupDisabled, place, "set [replication] duplication_enabled = true on every meta and replica server and restart them",
-			"%s: its meta servers run without duplication", c.Label)
-	default:
-		b.checks.fail(CodeDupProbe, place, "give every server of "+c.Label+" these lines and restart it: "+missingLines(c, other),
-			"%s: its meta server refuses a duplication to %q: %s %s", c.Label, other.Name, p.Code, p.Hint)
-	}
-}
-
-// missingLines are the configuration lines that duplication between two clusters needs.
-func missingLines(c, other ClusterFacts) string {
-	return fmt.Sprintf("[duplication-group] %s = <id>, %s = <id> (1 to 127, the same on both clusters); [pegasus.clusters] %s = %s, %s = %s",
-		c.Name, other.Name, c.Name, strings.Join(c.MetaServers, ","), other.Name, strings.Join(other.MetaServers, ","))
-}
-
-// knownIDs are the cluster ids that most servers agree on: what others have to be given.
-func (b *builder) knownIDs(d *DuplicationFacts) map[string]int {
-	out := map[string]int{}
-	for _, name := range []string{b.f.Source.Name, b.f.Target.Name} {
-		votes := map[int]int{}
-		for _, s := range slices.Concat(d.SourceConfig, d.TargetConfig) {
-			if id, ok := s.ClusterIDs[name]; ok {
-				votes[id]++
-			}
-		}
-		for id, n := range votes {
-			if best, known := out[name]; !known || n > votes[best] || n == votes[best] && id < best {
-				out[name] = id
-			}
-		}
-	}
-	return out
-}
-
-// checkConfig names, per server, the lines that are missing or wrong.
-func (b *builder) checkConfig(c ClusterFacts, servers []ServerConfig, ids map[string]int, place string) {
-	names := []string{b.f.Source.Name, b.f.Target.Name}
-	if ids[names[0]] != 0 && ids[names[0]] == ids[names[1]] {
-		b.checks.fail(CodeDupConfig, place, "give the two clusters different ids in [duplication-group] of every server",
-			"%s and %s have the same cluster id %d", names[0], names[1], ids[names[0]])
-	}
-	for _, s := range servers {
-		kind := "replica server"
-		if s.Meta {
-			kind = "meta server"
-		}
-		if s.Problem != "" {
-			b.checks.fail(CodeDupUnread, place, "its configuration has to be known: a server without the cluster ids makes the source's servers crash",
-				"%s: %s %s did not tell its configuration: %s", c.Label, kind, s.Addr, s.Problem)
-			continue
-		}
-		if !s.DuplicationEnabled {
-			b.checks.fail(CodeDupDisabled, place, "set [replication] duplication_enabled = true there and restart it",
-				"%s: %s %s runs without duplication", c.Label, kind, s.Addr)
-		}
-		if lines := b.linesOf(s, ids); len(lines) > 0 {
-			b.checks.fail(CodeDupConfig, place, "add to its configuration and restart it: "+strings.Join(lines, "; "),
-				"%s: %s %s is not configured for a duplication between %s and %s; source servers would crash or never ship",
-				c.Label, kind, s.Addr, names[0], names[1])
-		}
-	}
-}
-
-// linesOf are the lines that a server lacks or has otherwise.
-func (b *builder) linesOf(s ServerConfig, ids map[string]int) []string {
-	var lines []string
-	for _, c := range []ClusterFacts{b.f.Source, b.f.Target} {
-		if id, ok := s.ClusterIDs[c.Name]; !ok || id != ids[c.Name] {
-			want := "<id, 1 to 127>"
-			if ids[c.Name] != 0 {
-				want = fmt.Sprint(ids[c.Name])
-			}
-			lines = append(lines, fmt.Sprintf("[duplication-group] %s = %s", c.Name, want))
-		}
-		switch metas := s.Clusters[c.Name]; {
-		case len(metas) == 0:
-			lines = append(lines, fmt.Sprintf("[pegasus.clusters] %s = %s", c.Name, strings.Join(c.MetaServers, ",")))
-		case !slices.ContainsFunc(append(slices.Clone(c.MetaServers), c.PrimaryMeta), func(m string) bool { return slices.Contains(metas, m) }):
-			lines = append(lines, fmt.Sprintf("[pegasus.clusters] %s = %s (it names %s, which is another cluster)", c.Name,
-				strings.Join(c.MetaServers, ","), strings.Join(metas, ",")))
-		}
-	}
-	return lines
+	b.checkChoices(method)
 }
 
 // checkDupTarget: 2.4 and 2.5 ask for the follower for ever when a table of its name exists.
 func (b *builder) checkDupTarget(d *DuplicationFacts) {
 	place := b.place(b.m.Target.Range)
-	if t := b.f.TargetTable; t != nil {
-		b.checks.fail(CodeDupTargetExists, place, "drop or rename it, or use method \"copy\", which can write into a table that exists",
-			"%s exists (id %d): the servers create the follower themselves, and a duplication to an existing table never gets out of DS_PREPARE",
-			b.target, t.ID)
+	t := b.f.TargetTable
+	if t == nil {
+		b.checks.ok("%s is absent and will be created by the servers", b.target)
+		if d.TargetDropped {
+			b.checks.ok("a dropped table of that name can still be recalled on %s, from now on only under another name", b.target.Cluster)
+		}
+		if d.SameID != "" {
+			b.checks.warn(CodeSameID, place, "stop or watch Java clients at the switch; a cluster on which no table has that id is safe",
+				"%s/%s has the app id %d of %s: a Java client that repeats an operation begun before the switch sends it with the old id, and it may be taken by that table",
+				b.target.Cluster, d.SameID, b.f.SourceTable.ID, b.source)
+		}
+		b.checkDisk(place)
 		return
 	}
-	b.checks.ok("%s is absent and will be created by the servers", b.target)
-	b.checkDisk(place)
-	if d.SameID != "" {
-		b.checks.warn(CodeSameID, place, "stop or watch Java clients at the switch; a cluster on which no table has that id is safe",
-			"%s/%s has the app id %d of %s: a Java client that repeats an operation begun before the switch sends it with the old id, and it may be taken by that table",
-			b.target.Cluster, d.SameID, b.f.SourceTable.ID, b.source)
+	if t.Marker != nil {
+		before := len(b.checks.list)
+		if b.checkMarker(t, b.target, place); len(b.checks.list) > before {
+			return // nobody should be told to drop it
+		}
 	}
+	state := fmt.Sprintf("exists (id %d)", t.ID)
+	if t.Status != "AVAILABLE" {
+		state = fmt.Sprintf("exists (id %d, %s)", t.ID, strings.ToLower(t.Status))
+	}
+	b.checks.fail(CodeDupTargetExists, place, "drop or rename it, or use method \"copy\", which can write into a table that exists",
+		"%s %s: the servers create the follower themselves, and a duplication to an existing table never gets out of DS_PREPARE", b.target, state)
 	if len(d.TargetEntries) > 0 {
-		b.checks.warn(CodeDupOther, place, "look at them with `pegmigrate doctor`", "%s has %s of a table of that name", b.target.Cluster,
-			plural(len(d.TargetEntries), "duplication"))
+		b.checks.warn(CodeDupOther, place, "look at it with `pegmigrate doctor` before it is dropped", "%s is duplicated itself, to %s", b.target,
+			d.TargetEntries[0].Remote)
 	}
 }
 
@@ -197,6 +87,18 @@ func (b *builder) checkDupShape(d *DuplicationFacts) {
 	b.checkReplicas(place)
 }
 
+// checkReplicas holds the follower's replica count against what the target can do.
+func (b *builder) checkReplicas(place string) {
+	if alive := b.f.Target.Alive(); int(b.replicas) > alive {
+		b.checks.fail(CodeReplicasOverNodes, place, "bring more replica servers up",
+			"%s would have %d replicas, but %s has %s alive; the duplication would stay in DS_PREPARE for ever", b.target, b.replicas, b.f.Target.Label, plural(alive, "replica server"))
+	}
+	if limit := b.f.Target.MaxReplicaCount; limit > 0 && b.replicas > limit {
+		b.checks.fail(CodeReplicasOverLimit, place, "raise [meta_server] max_allowed_replica_count there",
+			"%s would have %d replicas, but %s allows at most %d; the duplication would stay in DS_PREPARE for ever", b.target, b.replicas, b.f.Target.Label, limit)
+	}
+}
+
 // checkDupSource looks at what else is under way on the source.
 func (b *builder) checkDupSource(d *DuplicationFacts) {
 	place := b.place(b.m.Source.Range)
@@ -210,7 +112,11 @@ func (b *builder) checkDupSource(d *DuplicationFacts) {
 			n, b.f.SourceTable.Partitions, b.source, firstOf(d.EmptyPartitions, 5))
 	}
 	if d.NonIdempotentQPS > 0 {
-		b.checks.fail(CodeNonIdempotent, place, "change these clients first, or use method \"copy\" with source_writes = \"fenced\"",
+		hint := "change these clients first, or use method \"copy\" with source_writes = \"fenced\""
+		if oldest(b.f.Source) >= 6 {
+			hint += "; 2.6 takes them on a table that is atomic_idempotent"
+		}
+		b.checks.fail(CodeNonIdempotent, place, hint,
 			"clients do incr, check_and_set or check_and_mutate on %s (%.1f per second): these are rejected from the moment the duplication exists",
 			b.source, d.NonIdempotentQPS)
 	} else {
@@ -232,25 +138,97 @@ func (b *builder) checkDupEnvs() {
 	for _, k := range sortedKeys(envs) {
 		switch {
 		case strings.Contains(k, "throttling"):
-			b.checks.warn(CodeDupThrottled, place, "raise it, or declare another value for the target",
-				"%s carries %s=%s: the follower gets it too, and what is shipped counts as clients' writes", b.source, k, envs[k])
-		case strings.HasPrefix(k, "duplication."), strings.HasPrefix(k, "restore."):
+			hint := "raise it on the source for as long as this takes, or declare another value for the target, which it gets once it is healthy"
+			if _, declared := b.m.Target.Envs[k]; declared {
+				hint = "the declared value comes only once the follower is healthy"
+			}
+			b.checks.warn(CodeDupThrottled, place, hint,
+				"%s carries %s=%s: the follower is created with it, and what is shipped counts there as clients' writes", b.source, k, envs[k])
+		case strings.HasPrefix(k, "duplication."):
+			b.checks.fail(CodeDupEnv, place, "when the duplication that made it is gone: del_app_envs "+k+" in the shell",
+				"%s carries %s=%s: it is or was a follower itself; what reaches it by duplication is not shipped on, and its own follower would inherit the env",
+				b.source, k, envs[k])
+		case strings.HasPrefix(k, "restore."):
 			b.checks.fail(CodeDupEnv, place, "take it off before (shell: del_app_envs "+k+")",
-				"%s carries %s=%s, left by an earlier duplication or restore: the follower would inherit it", b.source, k, envs[k])
+				"%s carries %s=%s, left by a restore: the servers of the follower would try to restore it", b.source, k, envs[k])
 		}
 	}
-	if parked := b.parkedKeys(); len(parked) > 0 {
+	b.checkCreateEnvs(place)
+	b.checkParked(place)
+}
+
+// checkCreateEnvs: creating a table, a meta looks at the values of these two envs only, and refuses the
+// follower for ever when one is out of range (app_env_validator.cpp, validate_app_envs).
+func (b *builder) checkCreateEnvs(place string) {
+	for _, k := range []string{EnvNumLevels, "rocksdb.write_buffer_size"} {
+		v, has := b.f.SourceTable.Envs[k]
+		spec, known := schema.LookupEnv(k)
+		if !has || !known {
+			continue
+		}
+		if err := spec.Validate(v); err != nil {
+			b.checks.fail(CodeDupEnv, place, "give it a value in range, or take it off (shell: del_app_envs "+k+")",
+				"%s carries %s=%s, and %v: the target's meta would refuse the follower, again and again", b.source, k, v, err)
+		}
+	}
+}
+
+// checkParked: what is taken off has to be something that can be set again.
+func (b *builder) checkParked(place string) {
+	parked, good := b.parkedKeys(), 0
+	known := schema.Envs()
+	for _, k := range parked {
+		v, why := b.f.SourceTable.Envs[k], "servers do not know it"
+		if i := slices.IndexFunc(known, func(s schema.EnvSpec) bool { return s.Key == k }); i >= 0 {
+			why = ""
+			if err := known[i].Validate(v); err != nil {
+				why = err.Error()
+			}
+		}
+		if why == "" {
+			good++
+			continue
+		}
+		b.checks.fail(CodeDupEnv, place, "mend it, or take it off (shell: del_app_envs "+k+"), before",
+			"%s carries %s=%s (%s): it would crash the servers of %s at the follower's creation, and once taken off no meta would let it be set again",
+			b.source, k, v, why, b.target.Cluster)
+	}
+	if good > 0 && good == len(parked) {
 		b.checks.ok("%s would crash the servers of %s at the follower's creation; taken off before, put back after",
 			strings.Join(parked, ", "), b.target.Cluster)
 	}
 }
 
-// checkDupVerify warns of what is not compared.
-func (b *builder) checkDupVerify() {
-	if b.m.Verify.Mode != schema.VerifyOff {
+// checkPermanentRows: a default_ttl that only the target has stamps rows that are to stay.
+func (b *builder) checkPermanentRows() {
+	ttl, declared := b.m.Target.Envs[EnvDefaultTTL]
+	if !declared || ttl == "" || ttl == "0" || ttlInForce(b.f.SourceTable.Envs) || !b.f.SourceTable.PermanentRows {
 		return
 	}
-	b.checks.list = append(b.checks.list, Check{Code: CodeVerifyOff, Severity: Warning, Loud: true, Place: b.place(b.m.Range),
-		Text: "verify is off: the drain is proven by decrees, but nothing compares the rows of the checkpoint",
-		Hint: "leave the verify block out for a live comparison"})
+	b.checks.warn(CodeTTLStamps, b.place(b.m.Target.Range), "leave default_ttl out if they must stay for ever",
+		"%s has rows without expiry, and the target gets default_ttl=%s: writes that arrive and compaction are stamped with it", b.source, ttl)
+}
+
+// checkChoices warns of guarantees that the declaration gives up.
+func (b *builder) checkChoices(method *schema.DuplicationMethod) {
+	place := b.place(b.m.Range)
+	loud := func(code, hint, format string, args ...any) {
+		b.checks.list = append(b.checks.list, Check{Code: code, Severity: Warning, Loud: true, Place: place, Hint: hint, Text: fmt.Sprintf(format, args...)})
+	}
+	if b.m.Verify.Mode == schema.VerifyOff {
+		loud(CodeVerifyOff, "leave the verify block out for a live comparison",
+			"verify is off: the drain is proven by decrees, but nothing compares the rows of the checkpoint")
+	}
+	switch method.FailMode {
+	case schema.FailSkip:
+		loud(CodeDupFailMode, "leave fail_mode out: \"slow\" waits for you instead",
+			"fail_mode = \"skip\": the source leaves out writes whose log blocks are damaged, and they are missing on the target")
+	case schema.FailFast:
+		loud(CodeDupFailMode, "leave fail_mode out: \"slow\" waits for you instead",
+			"fail_mode = \"fast\": a server of the source that finds a damaged log block kills itself, with all tables that it serves")
+	}
+	if b.m.After.Source == schema.AfterUnfence {
+		loud(CodeUnfenced, "after.source = \"keep_fenced\" keeps it shut until you drop it",
+			"after.source = \"unfence\": a client that still knows the way to %s writes there afterwards, and nowhere else", b.source)
+	}
 }

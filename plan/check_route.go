@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/schema"
@@ -9,16 +10,11 @@ import (
 
 // checkDupRows looks at sizes: of rows, of the logs that pile up while the follower is made.
 func (b *builder) checkDupRows(d *DuplicationFacts) {
-	place := b.place(b.m.Target.Range)
-	if limit := b.f.Target.MaxWriteSize; limit > 0 && d.LargestRow+d.BatchBytes >= limit {
-		b.checks.warn(CodeDupRowSize, place, "raise [replication] max_allowed_write_size on the target's servers, or lower duplicate_log_batch_bytes on the source's",
-			"%s has rows of %s; a batch of %s and one of them does not fit into the %s that %s takes in one write, and would be tried for ever",
-			b.source, Bytes(uint64(d.LargestRow)), Bytes(uint64(d.BatchBytes)), Bytes(uint64(limit)), b.target.Cluster)
-	}
+	b.checkBatch(d)
 	if v := b.f.SourceTable.Envs[EnvDefaultTTL]; ttlInForce(b.f.SourceTable.Envs) {
 		follow := b.followEstimate()
 		if ttl, err := time.ParseDuration(v + "s"); err == nil && ttl < 2*follow.High {
-			b.checks.warn(CodeDupTTL, place, "compare again when all of them have expired",
+			b.checks.warn(CodeDupTTL, b.place(b.m.Target.Range), "compare again when all of them have expired",
 				"default_ttl=%s is shorter than the follower may take (%s): rows written before the follower has it expire on the source and not there",
 				v, Duration(follow.High))
 		}
@@ -26,47 +22,76 @@ func (b *builder) checkDupRows(d *DuplicationFacts) {
 	b.checkLogDisk(d)
 }
 
-// logFactor is how much larger a write is in the log than the rows that it writes: header, keys and the
-// three replicas that keep it.
-const logFactor = 3
+// batchOverhead is what a duplicated write is larger by in the target's request: time, task code,
+// cluster id, and the request's own frame; taken high.
+const batchOverhead = 128
 
-// checkLogDisk: logs are kept from the moment the duplication exists until they are shipped.
-func (b *builder) checkLogDisk(d *DuplicationFacts) {
-	src := b.f.SourceTable
-	if d.WriteQPS == 0 || src.Rows == 0 {
+// checkBatch: writes are shipped in batches that are closed once they have duplicate_log_batch_bytes,
+// so the largest is that and one write more. The target's servers refuse what is above their own limit
+// for any write, and up to 2.5 the source tries it for ever (#1840).
+func (b *builder) checkBatch(d *DuplicationFacts) {
+	limit, place := b.f.Target.MaxWriteSize, b.place(b.m.Target.Range)
+	if limit <= 0 {
 		return
 	}
-	row := float64(src.Bytes) / float64(src.Rows)
-	need := uint64(d.WriteQPS * row * logFactor * float64(src.Replicas) * b.followEstimate().High.Seconds())
-	var available uint64
-	for _, n := range b.f.Source.Nodes {
-		available += n.DiskAvailable
+	hint := "raise [replication] max_allowed_write_size on the target's servers, which takes a restart"
+	row := Bytes(uint64(d.LargestRow))
+	if d.LargestRow+batchOverhead > limit {
+		b.checks.fail(CodeDupRowSize, place, hint, "%s has a row of %s, %s takes writes of %s at most: the source would try to ship it for ever",
+			b.source, row, b.target.Cluster, Bytes(uint64(limit)))
+		return
 	}
-	if available > 0 && need > available/4 {
-		b.checks.warn(CodeLogDisk, b.place(b.m.Source.Range), "make room on the source's disks, or migrate when there are fewer writes",
-			"logs of about %s pile up on %s until the follower has caught up, its disks have %s left (assumed: %.0f writes/s of %s)",
-			Bytes(need), b.source.Cluster, Bytes(available), d.WriteQPS, Bytes(uint64(row)))
+	if d.LargestRow+batchOverhead+d.BatchBytes > limit {
+		b.checks.warn(CodeDupRowSize, place, hint+", or lower duplicate_log_batch_bytes on the source's, which does not",
+			"%s has a row of %s; a batch of %s that ends with such a write is above the %s that %s takes, and would be tried for ever",
+			b.source, row, Bytes(uint64(d.BatchBytes)), Bytes(uint64(limit)), b.target.Cluster)
+		return
+	}
+	if src := b.f.Source.MaxWriteSize; src > limit {
+		b.checks.warn(CodeDupRowSize, place, hint,
+			"%s takes writes up to %s, %s up to %s only: a larger one would be tried for ever; the largest row of a sample has %s",
+			b.source.Cluster, Bytes(uint64(src)), b.target.Cluster, Bytes(uint64(limit)), row)
 	}
 }
 
-// checkReplicas holds the follower's replica count against what the target can do.
-func (b *builder) checkReplicas(place string) {
-	if alive := b.f.Target.Alive(); int(b.replicas) > alive {
-		b.checks.fail(CodeReplicasOverNodes, place, "bring more replica servers up",
-			"%s would have %d replicas, but %s has %s alive; the duplication would stay in DS_PREPARE for ever", b.target, b.replicas, b.f.Target.Label, plural(alive, "replica server"))
+// logFactor is how much larger a write is in the log than on disk, where rows are compressed: key,
+// value, and about 100 bytes of header.
+const (
+	logFactor = 2
+	logHeader = 100
+)
+
+// checkLogDisk: every replica of the source keeps its log from the moment the duplication exists until
+// what is in it is shipped, which begins when the follower has the checkpoint.
+func (b *builder) checkLogDisk(d *DuplicationFacts) {
+	src, alive := b.f.SourceTable, b.f.Source.Alive()
+	if d.WriteQPS == 0 || src.Rows == 0 || alive == 0 {
+		return
 	}
-	if limit := b.f.Target.MaxReplicaCount; limit > 0 && b.replicas > limit {
-		b.checks.fail(CodeReplicasOverLimit, place, "raise [meta_server] max_allowed_replica_count there",
-			"%s would have %d replicas, but %s allows at most %d", b.target, b.replicas, b.f.Target.Label, limit)
+	row := float64(src.Bytes)/float64(src.Rows)*logFactor + logHeader
+	follow := b.followEstimate().High
+	each := uint64(d.WriteQPS * row * float64(src.Replicas) * follow.Seconds() / float64(alive))
+	worst := NodeFacts{}
+	for _, n := range b.f.Source.Nodes {
+		if n.DiskTotal > 0 && (worst.Addr == "" || n.DiskAvailable < worst.DiskAvailable) {
+			worst = n
+		}
 	}
+	assumed := fmt.Sprintf("assumed: %.0f writes per second of %s, on %d replicas, for %s", d.WriteQPS, Bytes(uint64(row)), src.Replicas, Duration(follow))
+	if worst.Addr != "" && each > worst.DiskAvailable/2 {
+		b.checks.warn(CodeLogDisk, b.place(b.m.Source.Range), "make room on the source's disks, or migrate when there are fewer writes",
+			"logs of about %s pile up on each server of %s until the follower has the checkpoint, %s has %s left (%s)",
+			Bytes(each), b.source.Cluster, worst.Addr, Bytes(worst.DiskAvailable), assumed)
+		return
+	}
+	b.checks.ok("logs of about %s pile up on each server of %s until the follower has the checkpoint (%s)", Bytes(each), b.source.Cluster, assumed)
 }
 
 // checkRoute looks at the record and at every proxy.
 func (b *builder) checkRoute(method *schema.DuplicationMethod, d *DuplicationFacts) {
 	place := b.place(b.m.Range)
-	proxy := method.Cutover.MetaProxy
-	if proxy == nil {
-		hint := "after it, give the clients the meta servers of the target"
+	if method.Cutover.MetaProxy == nil {
+		hint := "after it, give the clients the meta servers of " + b.target.Cluster
 		if b.m.After.Source != schema.AfterUnfence {
 			hint += "; writes stay rejected until then"
 		}
@@ -94,19 +119,37 @@ func (b *builder) checkRoute(method *schema.DuplicationMethod, d *DuplicationFac
 	case !r.Writable:
 		b.checks.fail(CodeRouteReadOnly, place, "let pegmigrate change it: "+r.WritableReason, "route record %s must not be changed by us", r.Path)
 	default:
-		text := fmt.Sprintf("route record %s leads to %s", r.Path, r.ClusterName)
-		if len(b.f.Target.MetaServers) == 1 {
-			text += "; the target's single meta server will be written twice, MetaProxy wants two"
-		}
-		b.checks.ok("%s", text)
+		b.routeGood(r, d)
 	}
-	good := 0
+	b.checkProxies(r, Error)
+}
+
+// routeGood says what there is to say of a record that can be switched.
+func (b *builder) routeGood(r *RouteFacts, d *DuplicationFacts) {
+	text := fmt.Sprintf("route record %s leads to %s", r.Path, r.ClusterName)
+	if len(b.f.Target.MetaServers) == 1 {
+		text += "; the target's single meta server will be written twice, MetaProxy wants two"
+	}
+	if r.WritableReason != "" {
+		text += "; we may change it " + r.WritableReason
+	}
+	b.checks.ok("%s", text)
+	known := b.addressesOf(b.f.Source, d.SourceConfig)
+	if leadsElsewhere(r.MetaAddrs, known) && !slices.ContainsFunc(r.Proxies, func(p ProxyFacts) bool { return p.LeadsTo == "source" }) {
+		b.checks.warn(CodeRouteElsewhere, b.place(b.m.Range), "compare it with the meta servers of "+b.source.Cluster,
+			"route record %s names meta servers that are none of %s: %v", r.Path, b.source.Cluster, r.MetaAddrs)
+	}
+}
+
+// checkProxies: every proxy has to answer, and to lead to the source.
+func (b *builder) checkProxies(r *RouteFacts, severity Severity) {
+	place, good := b.place(b.m.Range), 0
 	for _, p := range r.Proxies {
 		switch {
 		case p.Problem != "":
-			b.checks.fail(CodeProxyPlan, place, "start it, or take it out of proxies when it is gone for good", "proxy %s: %s", p.Addr, p.Problem)
+			b.checks.add(CodeProxyPlan, severity, place, "start it, or take it out of proxies when it is gone for good", "proxy %s: %s", p.Addr, p.Problem)
 		case p.LeadsTo != "source":
-			b.checks.fail(CodeProxyPlan, place, "restart it: a proxy that lost its ZooKeeper session keeps an old route",
+			b.checks.add(CodeProxyPlan, severity, place, "restart it: a proxy that lost its ZooKeeper session keeps an old route",
 				"proxy %s does not lead to %s (app id %d)", p.Addr, b.source, p.AppID)
 		default:
 			good++

@@ -8,10 +8,6 @@ import (
 	"github.com/pegmigrate/pegmigrate/schema"
 )
 
-// FenceMode is the deny env's value for a fence that clients survive best: reads go on, and a
-// rejected writer is answered at once instead of running into its timeout.
-const FenceMode = "reconfig*write"
-
 // DropReserve is how long a target table that rollback drops can still be recalled: the default
 // of the servers' hold_seconds_for_dropped_app.
 const DropReserve = 7 * 24 * time.Hour

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,10 +10,6 @@ import (
 
 	"github.com/pegmigrate/pegmigrate/schema"
 )
-
-// EvictMode is the deny env's value after the switch: whoever still asks the source, for a write or a
-// read, is told at once to ask for its route again.
-const EvictMode = "reconfig*all"
 
 // The envs that a duplication gives its follower (meta_duplication_service.cpp,
 // create_follower_app_for_duplication); the last two only from 2.6 on.
@@ -23,9 +20,11 @@ const (
 	envFollowerStatus = "duplication.follower_app_status"
 )
 
+// steady is the meta function level in which a cluster mends itself but does not balance.
+const steady = "steady"
+
 // duplicationSteps lists the steps of method "duplication" in order.
-func (b *builder) duplicationSteps(method *schema.DuplicationMethod) []Step {
-	w := b.cutoverWindow()
+func (b *builder) duplicationSteps(method *schema.DuplicationMethod, w Window) []Step {
 	steps := b.gate(schema.GateClients, "before anything is changed: every client goes through the MetaProxy, or is of a kind that you change by hand")
 	steps = append(steps, b.ownStep())
 	steps = append(steps, b.followSteps(method)...)
@@ -33,7 +32,7 @@ func (b *builder) duplicationSteps(method *schema.DuplicationMethod) []Step {
 	steps = append(steps, b.gate(schema.GateCutover, "before writes are rejected")...)
 	steps = append(steps, b.windowSteps(method, w)...)
 	if route := method.Cutover.MetaProxy; route != nil {
-		steps = append(steps, b.switchSteps(method)...)
+		steps = append(steps, b.switchSteps(method, w)...)
 	}
 	return append(steps, b.endSteps(method)...)
 }
@@ -66,7 +65,7 @@ func (b *builder) followerEnvs() map[string]string {
 	return envs
 }
 
-// dropped are the envs that the source has and the target is declared not to have.
+// undeclared are the envs that the source has and the target is declared not to have.
 func (b *builder) undeclared() []string {
 	var keys []string
 	for k, v := range b.m.Target.Envs {
@@ -135,7 +134,7 @@ func (b *builder) followSteps(method *schema.DuplicationMethod) []Step {
 func compacts(envs map[string]string) string {
 	for k := range envs {
 		if strings.HasPrefix(k, "manual_compact.once.") {
-			return "a past manual compaction of the source starts once on the target"
+			return "the last manual compaction of the source may start on the target too, once, if it was not over when the follower was made"
 		}
 	}
 	return ""
@@ -179,11 +178,14 @@ func (b *builder) catchUpSteps(method *schema.DuplicationMethod, w Window) []Ste
 // windowSteps are those between the first rejected write and the switch.
 func (b *builder) windowSteps(method *schema.DuplicationMethod, w Window) []Step {
 	n := plural(int(b.partitions), "partition")
-	hold := "hold-balancer"
+	hold, level := "hold-balancer", cmp.Or(b.f.Source.Level, "lively")
+	if level != steady {
+		level += " -> " + steady
+	}
 	steps := []Step{{
 		ID: hold, Action: HoldBalancer{Cluster: b.source.Cluster},
-		Why:    fmt.Sprintf("meta level of %s lively -> steady, so that primaries stay where they are", b.source.Cluster),
-		Impact: "other tables of " + b.source.Cluster + " are not balanced until it is given back",
+		Why:    fmt.Sprintf("meta level of %s %s, so that primaries stay where they are", b.source.Cluster, level),
+		Impact: "tables of " + b.source.Cluster + " are not balanced until it is given back",
 		Undo:   ReleaseBalancer{Cluster: b.source.Cluster, Step: hold},
 	}, {
 		ID:       "fence-source",
@@ -199,7 +201,7 @@ func (b *builder) windowSteps(method *schema.DuplicationMethod, w Window) []Step
 	}, {
 		ID: "drain", Action: Drain{Source: b.source, Target: b.target, Remote: b.f.Target.Name},
 		Why:      fmt.Sprintf("%d frozen decrees are shipped", b.partitions),
-		Estimate: w.Drain,
+		Estimate: w.Drain.less(w.Quiesce),
 	}}
 	if b.m.Verify.Mode != schema.VerifyOff {
 		full := b.m.Verify.When == schema.VerifyInWindow
@@ -224,7 +226,7 @@ func (b *builder) route(p *schema.MetaProxy) Route {
 }
 
 // switchSteps lead clients over.
-func (b *builder) switchSteps(method *schema.DuplicationMethod) []Step {
+func (b *builder) switchSteps(method *schema.DuplicationMethod, w Window) []Step {
 	route := b.route(method.Cutover.MetaProxy)
 	from := RouteEnd{ClusterName: b.f.Source.Name, MetaServers: b.f.Source.MetaServers}
 	to := RouteEnd{ClusterName: b.f.Target.Name, MetaServers: b.f.Target.MetaServers}
@@ -232,7 +234,7 @@ func (b *builder) switchSteps(method *schema.DuplicationMethod) []Step {
 		ID: "switch", Action: SwitchRoute{Route: route, Source: b.source, Target: b.target, From: from, To: to},
 		Why:    fmt.Sprintf("%s: %s -> %s", route.Path(), from.ClusterName, to.ClusterName),
 		Impact: "clients that ask for their route are led to " + b.target.String(),
-		Final:  true,
+		Final:  true, Estimate: w.Switch,
 	}, {
 		ID: "evict", Action: Evict{Source: b.source, Target: b.target, Mode: EvictMode, Route: route},
 		Why: fmt.Sprintf("every proxy (%d) leads there; deny reads too (%s), proven on %s", len(route.Proxies), EvictMode,
@@ -288,35 +290,4 @@ func (b *builder) endSteps(method *schema.DuplicationMethod) []Step {
 		ID: "disown", Action: Disown{Source: b.source, Target: b.target, TargetInfo: b.envs.info},
 		Why: "take the ownership marker out of " + EnvBusinessInfo,
 	})
-}
-
-// sayDuplication fills the two sentences of the header that an operator reads first.
-func (b *builder) sayDuplication(p *Plan, method *schema.DuplicationMethod) {
-	w := b.cutoverWindow()
-	last := indexOf(p, "switch")
-	if last == 0 {
-		last = max(indexOf(p, "recheck"), indexOf(p, "drain"))
-	}
-	line := fmt.Sprintf("writes rejected about %s (%s to %s, budget %s) from step %d to %d", Duration(w.Total.Duration),
-		Duration(w.Total.Low), Duration(w.Total.High), Duration(w.Budget), indexOf(p, "fence-source"), last)
-	if n := indexOf(p, "evict"); n > 0 {
-		line += fmt.Sprintf("; reads stale for up to %s at step %d", Duration(b.f.Source.ConfigSync), n)
-	} else {
-		line += ", and left rejected until you change the clients"
-		if b.m.After.Source == schema.AfterUnfence {
-			line = strings.TrimSuffix(line, ", and left rejected until you change the clients") + "; clients have to be changed by hand"
-		}
-	}
-	p.Clients = line
-	final := 0
-	for i, s := range p.Steps {
-		if s.Final {
-			final = i + 1
-			break
-		}
-	}
-	p.Return = fmt.Sprintf("every step can be undone until step %d", final)
-	if !method.DropFollower {
-		p.Return += "; the follower stays after a rollback (drop_follower is not declared)"
-	}
 }

@@ -122,8 +122,8 @@ func TestGoldenDuplications(t *testing.T) {
 	}
 }
 
-// dupUnderWay is a run that stands before a step.
-func dupUnderWay(t *testing.T, next string) *plan.Plan {
+// dupUnderWay is a run that stands before a step, in a world that changed meanwhile.
+func dupUnderWay(t *testing.T, next string, changes ...func(*schema.Migration, *plan.Facts)) *plan.Plan {
 	t.Helper()
 	m, f := dupOrders(), dupFacts()
 	begun := build(t, m, f)
@@ -132,6 +132,15 @@ func dupUnderWay(t *testing.T, next string) *plan.Plan {
 	f.TargetTable = table(31, 64)
 	f.Owned = &plan.Ownership{Lineage: "ours", Creating: true, Progress: plan.Progress{
 		StepsDone: done, StepsAll: len(begun.Steps), Serial: 34, Next: next, PartitionCount: 64}}
+	f.SourceTable.Duplications = []string{f.Target.Name}
+	f.Duplication.Entries = []plan.DuplicationEntry{{ID: 1700000000, Remote: f.Target.Name, Status: "DS_LOG"}}
+	if slices.IndexFunc(begun.Steps, func(s plan.Step) bool { return s.ID == "switch" }) < done {
+		f.Duplication.Route.ClusterName = f.Target.Name
+		f.SourceTable.Envs[plan.EnvDeny] = plan.EvictMode
+	}
+	for _, change := range changes {
+		change(m, &f)
+	}
 	p, err := plan.Resume(begun, m, f)
 	if err != nil {
 		t.Fatal(err)

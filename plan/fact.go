@@ -41,18 +41,48 @@ func fingerprint(f Facts) []Fact {
 	clusterFacts(put, "target", f.Target)
 	tableFacts(put, "source.table", f.SourceTable)
 	tableFacts(put, "target.table", f.TargetTable)
-	if d := f.Duplication; d != nil {
-		put("source.config_sync", "%s", f.Source.ConfigSync)
-		put("source.group_check", "%s", f.Source.GroupCheck)
-		put("duplication.source_ready", "%t", d.SourceProbe.Ready)
-		put("duplication.target_ready", "%t", d.TargetProbe.Ready)
-		if r := d.Route; r != nil {
-			put("route.cluster", "%s", r.ClusterName)
-			put("route.metas", "%s", strings.Join(r.MetaAddrs, ","))
-		}
+	if f.Duplication != nil {
+		duplicationFacts(put, f)
 	}
 	slices.SortFunc(out, func(a, b Fact) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// duplicationFacts are what a duplication and its cut-over rest on. Rates are left out; that there are
+// writes which a duplication rejects is no rate.
+func duplicationFacts(put func(string, string, ...any), f Facts) {
+	d := f.Duplication
+	put("source.config_sync", "%s", f.Source.ConfigSync)
+	put("source.group_check", "%s", f.Source.GroupCheck)
+	put("duplication.source_ready", "%t", d.SourceProbe.Ready)
+	put("duplication.target_ready", "%t", d.TargetProbe.Ready)
+	put("duplication.source_servers", "%s", configured(f, d.SourceConfig))
+	put("duplication.target_servers", "%s", configured(f, d.TargetConfig))
+	put("duplication.remote_names", "%t", d.RemoteNames)
+	put("duplication.empty_partitions", "%d", len(d.EmptyPartitions))
+	put("duplication.non_idempotent_writes", "%t", d.NonIdempotentQPS > 0)
+	r := d.Route
+	if r == nil {
+		return
+	}
+	put("route.cluster", "%s", r.ClusterName)
+	put("route.metas", "%s", strings.Join(r.MetaAddrs, ","))
+	put("route.writable", "%t", r.Writable)
+	for _, p := range r.Proxies {
+		put(fmt.Sprintf("route.proxy[%s]", p.Addr), "%s", p.LeadsTo)
+	}
+}
+
+// configured counts the servers that know both clusters' ids: one that does not can take down servers
+// of the source.
+func configured(f Facts, servers []ServerConfig) string {
+	n := 0
+	for _, s := range servers {
+		if s.Problem == "" && s.DuplicationEnabled && s.ClusterIDs[f.Source.Name] != 0 && s.ClusterIDs[f.Target.Name] != 0 {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d of %d configured", n, len(servers))
 }
 
 func clusterFacts(put func(string, string, ...any), side string, c ClusterFacts) {

@@ -22,9 +22,12 @@ func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
 	b.checkSameCluster(begun.Target, f.Target, b.place(m.Target.Cluster.Range))
 	b.checkResumedSource(begun)
 	b.checkResumedTarget(begun)
-	p.Checks = b.checks.list
 	p.ConfigFingerprint = m.Fingerprint
 	p.Steps = withLimits(begun.Steps, copyLimits(m.Limits), f)
+	if method, ok := m.Method.(*schema.DuplicationMethod); ok && f.SourceTable != nil {
+		b.resumeDuplication(&p, method)
+	}
+	p.Checks = b.checks.list
 	p.lookAgain(f)
 	if f.Owned != nil {
 		progress := f.Owned.Progress
@@ -91,16 +94,6 @@ func withLimits(steps []Step, limits CopyLimits, f Facts) []Step {
 			s.Action, s.Estimate = a, estimateMove(rows, bytes, limits, true)
 		case RecheckKeys:
 			a.Limits = limits
-			s.Action = a
-		case Fence:
-			if a.Budget > 0 && limits.WriteReject > 0 {
-				a.Budget = limits.WriteReject
-			}
-			s.Action = a
-		case AwaitLag:
-			if a.Budget > 0 && limits.WriteReject > 0 {
-				a.Budget = limits.WriteReject
-			}
 			s.Action = a
 		}
 		out[i] = s

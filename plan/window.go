@@ -1,111 +1,224 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/schema"
 )
 
-// Window is the prediction of a cut-over's reject window in its parts, from live settings.
+// Window is the prediction of a cut-over's reject window in its parts, from live settings: from the
+// first rejected write to the moment in which clients are led to the target. It is for people, except
+// for Budget.
 type Window struct {
 	// Spread is from the first partition's fence to the last one's: servers take envs over with
 	// config sync, each in its own rhythm.
 	Spread Estimate
-	// Quiesce is what waits in write queues; it overlaps with Drain.
-	Quiesce Estimate
-	// Drain is until the last mutation of every partition is shipped. On 2.4 and 2.5 that one waits for
-	// an empty write, which an idle primary commits at a group check that comes at least one interval
-	// after its last mutation: one to two intervals (replica_check.cpp, broadcast_group_check).
-	Drain   Estimate
-	Recheck Estimate
-	// Switch is one compare-and-set, its read-back, and the proxies' watches.
+	// Quiesce is what waits in write queues, LastMutation what the last mutation of a partition waits
+	// for, Lag the drain of what may be outstanding when the fence goes up. They run side by side, from
+	// the last write of each partition on; Drain is the longest of them.
+	Quiesce, LastMutation, Lag, Drain Estimate
+	Recheck                           Estimate
+	// Switch is one compare-and-set, its read-back, the proxies' watches, and the clients that ask again.
 	Switch Estimate
 	// Lift is what lifting the fence may take; it has to fit into the budget as well.
 	Lift  time.Duration
 	Total Estimate
-	// Minimum is the smallest budget that can work: spread, one group check, 3 s, lifting.
+	// Minimum is the smallest budget that can work: spread, one group check, 3 s, lifting, and what the
+	// comparison takes at least when everything is compared inside the window.
 	Minimum time.Duration
-	// Budget is the declared limits.write_reject, or one that has room for the high end of everything.
+	// Budget is the declared limits.write_reject, or one that has room for the high end of everything
+	// and for lifting the fence after it.
 	Budget time.Duration
 	// Declared says that the budget is the declared one.
 	Declared bool
+	// ConfigSync and GroupCheck are the intervals that the window is made of; GroupCheck is 0 where the
+	// servers ship the last mutation at once.
+	ConfigSync, GroupCheck time.Duration
+	// Assumed says that the servers did not tell them.
+	Assumed bool
 }
+
+// What is assumed of servers that do not tell their intervals: those of the config.ini that Pegasus is
+// shipped with (src/server/config.ini), the longest that are in common use.
+const (
+	assumedConfigSync = 30 * time.Second
+	assumedGroupCheck = 100 * time.Second
+)
 
 // switchTime is what a compare-and-set, its read-back and the proxies' watches take.
 const switchTime = time.Second
 
 // windowSlack is what the smallest budget has besides intervals: quiesce and switch.
-const windowSlack = 3 * time.Second
+const windowSlack = settle
 
-// cutoverWindow predicts the window.
+// A source ships what is outstanding at about shippedPerSecond mutations of one partition: a batch of
+// 4 KiB (duplicate_log_batch_bytes) is under way at a time, and answered after some milliseconds. What
+// would take longer than longestDrain is not let into the window: apply measures, and waits on.
+const (
+	shippedPerSecond = 1000
+	longestDrain     = time.Minute
+)
+
+// budgetStep is what an undeclared budget is rounded up to.
+const budgetStep = 5 * time.Second
+
+// cutoverWindow predicts the window. The source table has to be there.
 func (b *builder) cutoverWindow() Window {
-	sync := b.f.Source.ConfigSync
-	check := b.groupCheck()
-	w := Window{
-		Spread:  Estimate{Duration: sync * 3 / 4, High: sync},
-		Quiesce: estimateQuiesce(),
-		Drain:   Estimate{Duration: check, Low: 0, High: 2 * check},
-		Recheck: Estimate{Duration: 100 * time.Millisecond, High: 2 * time.Second},
-		Switch:  Estimate{Duration: switchTime / 2, Low: switchTime / 10, High: 3 * switchTime},
-		Lift:    sync,
-	}
-	if b.m.Verify.Mode != schema.VerifyOff && b.m.Verify.When == schema.VerifyInWindow {
+	var w Window
+	w.ConfigSync, w.GroupCheck, w.Assumed = b.intervals()
+	w.Spread, w.Lift = b.spread(w.ConfigSync), w.ConfigSync
+	w.Quiesce, w.LastMutation, w.Lag = estimateQuiesce(), b.lastMutation(w.GroupCheck), b.allowedLag()
+	w.Drain = longest(w.Quiesce, w.LastMutation, w.Lag)
+	w.Recheck = Estimate{Duration: 100 * time.Millisecond, High: 2 * time.Second}
+	w.Switch = Estimate{Duration: switchTime / 2, Low: switchTime / 10, High: 3 * switchTime}
+	w.Minimum = w.ConfigSync + w.GroupCheck + windowSlack + w.Lift
+	if b.comparesInWindow() {
 		w.Recheck = estimateMove(b.f.SourceTable.Rows, b.f.SourceTable.Bytes, copyLimits(b.m.Limits), true)
-	}
-	w.Total = w.Spread.Plus(w.Quiesce).Plus(w.Drain).Plus(w.Recheck).Plus(w.Switch)
-	w.Minimum = sync + check + windowSlack + w.Lift
-	if b.m.Verify.When == schema.VerifyInWindow {
 		w.Minimum += w.Recheck.Low
 	}
-	if w.Budget = b.m.Limits.WriteReject; w.Budget > 0 {
-		w.Declared = true
-		return w
+	w.Total = w.Spread.Plus(w.Drain).Plus(w.Recheck).Plus(w.Switch)
+	w.Budget, w.Declared = b.m.Limits.WriteReject, true
+	if w.Budget == 0 {
+		w.Budget, w.Declared = roundUp(w.Total.High+w.Lift, budgetStep), false
 	}
-	w.Budget = (w.Total.High + w.Lift + 5*time.Second - 1).Truncate(5 * time.Second)
 	return w
 }
 
-// groupCheck is how long the last mutation of an idle partition may wait for the next empty write; 0
-// where the servers ship it at once (2.6).
-func (b *builder) groupCheck() time.Duration {
-	if shipsAtOnce(b.f.Source) {
-		return 0
-	}
-	return b.f.Source.GroupCheck
+func (b *builder) comparesInWindow() bool {
+	return b.m.Verify.Mode != schema.VerifyOff && b.m.Verify.When == schema.VerifyInWindow
 }
 
-// shipsAtOnce says that every server of the cluster is 2.6 or later (#2048).
+// intervals are those of the source's servers: its envs are the fence, its logs are drained.
+func (b *builder) intervals() (sync, check time.Duration, assumed bool) {
+	sync, check = b.f.Source.ConfigSync, b.f.Source.GroupCheck
+	late := !shipsAtOnce(b.f.Source)
+	assumed = sync == 0 || late && check == 0
+	if !late {
+		return cmp.Or(sync, assumedConfigSync), 0, assumed
+	}
+	return cmp.Or(sync, assumedConfigSync), cmp.Or(check, assumedGroupCheck), assumed
+}
+
+// spread: n servers that ask the meta once in an interval, each at a moment of its own, lie
+// (n-1)/(n+1) of it apart on average. Servers that were started together ask together.
+func (b *builder) spread(sync time.Duration) Estimate {
+	n := max(b.f.Source.Alive(), 1)
+	return Estimate{Duration: sync * time.Duration(n-1) / time.Duration(n+1), High: sync}
+}
+
+// lastMutation: up to 2.5 a mutation is shipped once a later one has carried its commit into the log
+// (load_mutation::run, duplication_pipeline.cpp). Behind a fence that is an empty write of the idle
+// primary. It is sent by a group check that comes at least one interval after the last prepare
+// (replica::broadcast_group_check, replica_check.cpp), so after one to two intervals; the last of many
+// partitions is nearer to two. 10.9 to 11.2 s were seen on a new table with an interval of 10 s.
+func (b *builder) lastMutation(check time.Duration) Estimate {
+	if check == 0 {
+		return Estimate{Duration: 100 * time.Millisecond, High: time.Second}
+	}
+	n := time.Duration(max(int(b.partitions)/max(b.f.Source.Alive(), 1), 1)) // those that are fenced last
+	e := Estimate{Duration: check + check*n/(n+1), High: 2 * check}
+	if d := b.f.Duplication; d != nil && d.WriteQPS > 0 {
+		e.Low = check
+	}
+	return e
+}
+
+// allowedLag is the drain of what catch-up lets pass; usually there is next to nothing.
+func (b *builder) allowedLag() Estimate {
+	d, ok := b.m.Method.(*schema.DuplicationMethod)
+	if !ok {
+		return Estimate{}
+	}
+	if d.Cutover.LagThreshold >= shippedPerSecond*int64(longestDrain/time.Second) {
+		return Estimate{High: longestDrain}
+	}
+	return Estimate{High: time.Duration(d.Cutover.LagThreshold) * time.Second / shippedPerSecond}
+}
+
+// longest is the estimate of things that run side by side.
+func longest(list ...Estimate) Estimate {
+	var out Estimate
+	for _, e := range list {
+		out.Duration, out.Low, out.High = max(out.Duration, e.Duration), max(out.Low, e.Low), max(out.High, e.High)
+	}
+	return out
+}
+
+// less is what of an estimate is left when another, which ran beside it, is over.
+func (e Estimate) less(o Estimate) Estimate {
+	return Estimate{Duration: max(e.Duration-o.Duration, 0), Low: max(e.Low-o.Low, 0), High: max(e.High-o.High, 0)}
+}
+
+func roundUp(d, step time.Duration) time.Duration { return (d + step - 1).Truncate(step) }
+
+// shipsAtOnce says that every living server of the cluster is 2.6 or later (#2048).
 func shipsAtOnce(c ClusterFacts) bool {
+	alive := 0
 	for _, n := range c.Nodes {
-		if n.Alive && minor(n.Version) < 6 {
+		if !n.Alive {
+			continue
+		}
+		if alive++; minor(n.Version) < 6 {
 			return false
 		}
 	}
-	return len(c.Nodes) > 0
+	return alive > 0
+}
+
+// parts names what the smallest budget is made of.
+func (w Window) parts() string {
+	parts := []string{"config sync " + Duration(w.ConfigSync)}
+	if w.GroupCheck > 0 {
+		parts = append(parts, "group check "+Duration(w.GroupCheck))
+	}
+	parts = append(parts, Duration(windowSlack)+" for writes that are queued")
+	if low := w.Minimum - w.ConfigSync - w.GroupCheck - windowSlack - w.Lift; low > 0 {
+		parts = append(parts, "comparison "+Duration(low))
+	}
+	return strings.Join(append(parts, "lifting "+Duration(w.Lift)), " + ")
+}
+
+// settings names what makes a window shorter.
+func (w Window) settings() string {
+	if w.GroupCheck == 0 {
+		return "config_sync_interval_ms"
+	}
+	return "group_check_interval_ms (and config_sync_interval_ms)"
 }
 
 // checkWindow compares the declared budget with what the window needs.
 func (b *builder) checkWindow() {
-	w := b.cutoverWindow()
-	place := b.place(b.m.Range)
-	parts := fmt.Sprintf("config sync %s + group check %s + %s + lifting %s", Duration(b.f.Source.ConfigSync), Duration(b.groupCheck()),
-		Duration(windowSlack), Duration(w.Lift))
+	w, place := b.cutoverWindow(), b.place(b.m.Range)
+	if w.Assumed {
+		text := fmt.Sprintf("the servers of %s did not tell their intervals; assumed are config sync %s", b.source.Cluster, Duration(w.ConfigSync))
+		if w.GroupCheck > 0 {
+			text += " and group check " + Duration(w.GroupCheck)
+		}
+		b.checks.warn(CodeIntervals, place, "look at config_sync_interval_ms and group_check_interval_ms of its replica servers", "%s", text)
+	}
+	full := w.Total.High + w.Lift
 	switch {
-	case b.f.Source.ConfigSync == 0 || b.groupCheck() == 0 && !shipsAtOnce(b.f.Source):
-		b.checks.warn(CodeIntervals, place, "look at config_sync_interval_ms and group_check_interval_ms of the source's replica servers",
-			"the servers of %s did not tell their intervals: the window cannot be predicted", b.source.Cluster)
-	case w.Declared && w.Budget < w.Minimum:
-		b.checks.fail(CodeWindowBudget, place,
-			"raise limits.write_reject to "+Duration(w.Minimum)+" or more, or lower group_check_interval_ms (and config_sync_interval_ms) of the source's replica servers, which takes a restart",
-			"limits.write_reject = %s cannot be kept: the smallest window is %s (%s)", Duration(w.Budget), Duration(w.Minimum), parts)
-	case w.Declared && w.Budget < w.Total.High+w.Lift:
-		b.checks.warn(CodeWindowBudget, place, "an attempt that does not fit is lifted in time (exit code 6), and apply tries again",
-			"limits.write_reject = %s fits the usual window of %s, not the longest of %s", Duration(w.Budget), Duration(w.Total.Duration),
-			Duration(w.Total.High+w.Lift))
 	case !w.Declared:
-		b.checks.ok("no limits.write_reject is declared: the window gets a budget of %s (%s at least)", Duration(w.Budget), Duration(w.Minimum))
+		b.checks.ok("no limits.write_reject is declared: the window gets a budget of %s; the smallest is %s (%s)", Duration(w.Budget),
+			Duration(w.Minimum), w.parts())
+	case w.Budget < w.Minimum:
+		hint := fmt.Sprintf("raise limits.write_reject to %s or more, or lower %s of the source's replica servers, which takes a restart of them",
+			Duration(roundUp(w.Minimum, time.Second)), w.settings())
+		if b.comparesInWindow() {
+			hint += "; or leave verify.when out, so that rows are compared before the fence"
+		}
+		b.checks.fail(CodeWindowBudget, place, hint, "limits.write_reject = %s cannot be kept: the smallest window is %s (%s)", Duration(w.Budget),
+			Duration(w.Minimum), w.parts())
+	case w.Budget < full:
+		b.checks.warn(CodeWindowBudget, place,
+			fmt.Sprintf("an attempt that does not fit is lifted in time (exit code 6), and apply tries again; %s always fit", Duration(roundUp(full, time.Second))),
+			"limits.write_reject = %s is enough for the smallest window of %s, not for the longest of %s (usually %s)", Duration(w.Budget),
+			Duration(w.Minimum), Duration(full), Duration(w.Total.Duration+w.Lift))
 	default:
-		b.checks.ok("the budget of %s has room for the window: %s", Duration(w.Budget), parts)
+		b.checks.ok("the budget of %s has room for the longest window of %s; the smallest is %s (%s)", Duration(w.Budget), Duration(full),
+			Duration(w.Minimum), w.parts())
 	}
 }
