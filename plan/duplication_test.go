@@ -105,6 +105,31 @@ func TestGoldenDuplications(t *testing.T) {
 			d.SourceConfig[1].Problem = "connection refused"
 			d.Route.Proxies[1] = plan.ProxyFacts{Addr: "10.3.0.2:34601", Problem: "no answer within 3 s"}
 		}),
+		"dup_budget_tight": with(func(m *schema.Migration, f *plan.Facts) {
+			f.Source.GroupCheck = 10 * time.Second
+			m.Limits.WriteReject = 90 * time.Second
+			delete(f.SourceTable.Envs, "default_ttl")
+			delete(f.SourceTable.Envs, "manual_compact.once.trigger_time")
+			m.Target.Envs = map[string]string{"default_ttl": "3600", "replica.slow_query_threshold": ""}
+		}),
+		"dup_unfence": with(func(m *schema.Migration, f *plan.Facts) {
+			m.Method.(*schema.DuplicationMethod).Cutover.MetaProxy = nil
+			m.Method.(*schema.DuplicationMethod).DropFollower = false
+			m.Method.(*schema.DuplicationMethod).FailMode = schema.FailSkip
+			m.After.Source, m.Verify.Mode, m.Verify.When = schema.AfterUnfence, schema.VerifyOff, ""
+			f.Source.Level, f.Source.GroupCheck, f.Source.ConfigSync = "steady", 0, 0
+		}),
+		"dup_in_trouble": func(t *testing.T) *plan.Plan {
+			return dupUnderWay(t, "compare", func(m *schema.Migration, f *plan.Facts) {
+				m.Limits.WriteReject = 2 * time.Minute
+				d := f.Duplication
+				d.Entries[0].Remote = "north"
+				delete(d.TargetConfig[1].ClusterIDs, f.Source.Name)
+				d.Route.ClusterName = "north"
+				d.Route.Proxies[1].Problem = "no answer within 3 s"
+			})
+		},
+		"dup_drained":       func(t *testing.T) *plan.Plan { return dupUnderWay(t, "recheck", fenced) },
 		"dup_following":     func(t *testing.T) *plan.Plan { return dupUnderWay(t, "follow") },
 		"dup_after_switch":  func(t *testing.T) *plan.Plan { return dupUnderWay(t, "traffic") },
 		"dup_before_window": func(t *testing.T) *plan.Plan { return dupUnderWay(t, "fence-source") },
@@ -147,6 +172,9 @@ func dupUnderWay(t *testing.T, next string, changes ...func(*schema.Migration, *
 	}
 	return p
 }
+
+// fenced is a source behind its fence.
+func fenced(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Envs[plan.EnvDeny] = plan.FenceMode }
 
 // TestDuplicationRefusals: one fact that is wrong, one code.
 func TestDuplicationRefusals(t *testing.T) {
@@ -198,6 +226,48 @@ func TestDuplicationRefusals(t *testing.T) {
 		{plan.CodeSplitting, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Splitting = true }},
 		{plan.CodeBulkLoading, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.BulkLoading = true }},
 		{plan.CodeDataVersion, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.DataVersions = map[int32]int{0: 3} }},
+		{plan.CodeVersion, func(_ *schema.Migration, f *plan.Facts) { f.Target.Nodes[1].Version = "2.7.0" }},
+		{plan.CodeDupVersion, func(_ *schema.Migration, f *plan.Facts) {
+			version(f, "2.6.0")
+			f.Target.Nodes[2].Version = "2.5.0"
+		}},
+		{plan.CodeDupSelf, func(_ *schema.Migration, f *plan.Facts) { f.Target.Name = f.Source.Name }},
+		{plan.CodeDupUnread, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.SourceProbe = plan.DuplicationProbe{} }},
+		{plan.CodeDupUnread, func(_ *schema.Migration, f *plan.Facts) {
+			f.Duplication.TargetProbe = plan.DuplicationProbe{Asked: true, Hint: "deadline exceeded"}
+		}},
+		{plan.CodeDupUnread, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.TargetConfig = nil }},
+		{plan.CodeDupUnread, func(_ *schema.Migration, f *plan.Facts) { f.Duplication = nil }},
+		{plan.CodeDupConfig, func(_ *schema.Migration, f *plan.Facts) {
+			for _, list := range [][]plan.ServerConfig{f.Duplication.SourceConfig, f.Duplication.TargetConfig} {
+				for _, s := range list {
+					s.ClusterIDs[f.Target.Name] = s.ClusterIDs[f.Source.Name]
+				}
+			}
+		}},
+		{plan.CodeDupConfig, func(_ *schema.Migration, f *plan.Facts) {
+			f.Duplication.TargetConfig[3].Clusters = map[string][]string{f.Target.Name: f.Target.MetaServers}
+		}},
+		{plan.CodeDupTargetExists, func(_ *schema.Migration, f *plan.Facts) {
+			f.TargetTable = table(31, 64)
+			f.TargetTable.Status = "DROPPING"
+		}},
+		{plan.CodeForeignMarker, func(_ *schema.Migration, f *plan.Facts) {
+			f.TargetTable = table(31, 64)
+			f.TargetTable.Marker = &plan.MarkerFacts{Lineage: "x", Migration: "other", Owner: "ann@desk"}
+		}},
+		{plan.CodeReplicasOverLimit, func(_ *schema.Migration, f *plan.Facts) { f.Target.MaxReplicaCount = 2 }},
+		{plan.CodeDupEnv, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Envs["duplication.master_cluster"] = "north" }},
+		{plan.CodeDupEnv, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Envs["restore.backup_id"] = "1700000000000" }},
+		{plan.CodeDupEnv, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Envs["rocksdb.write_buffer_size"] = "1000" }},
+		{plan.CodeDupEnv, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Envs["rocksdb.num_levels"] = "11" }},
+		{plan.CodeDupEnv, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Envs["manual_compact.once.of_yore"] = "1" }},
+		{plan.CodeDupEnv, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Envs["default_ttl"] = "a day" }},
+		{plan.CodeDupRowSize, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.LargestRow = 1 << 20 }},
+		{plan.CodeRouteMissing, func(_ *schema.Migration, f *plan.Facts) { f.Duplication.Route = nil }},
+		{plan.CodeDisk, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Bytes = 9 << 40 }},
+		{plan.CodeSameTable, func(_ *schema.Migration, f *plan.Facts) { f.Target.PrimaryMeta = f.Source.PrimaryMeta }},
+		{plan.CodeUnhealthy, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Health.Unhealthy = []int{3} }},
 	}
 	for i, tt := range tests {
 		t.Run(fmt.Sprintf("%d %s", i, tt.code), func(t *testing.T) {
