@@ -118,8 +118,8 @@ func (b *builder) lastMutation(check time.Duration) Estimate {
 	if check == 0 {
 		return Estimate{Duration: 100 * time.Millisecond, High: time.Second}
 	}
-	n := time.Duration(max(int(b.partitions)/max(b.f.Source.Alive(), 1), 1)) // those that are fenced last
-	e := Estimate{Duration: check + check*n/(n+1), High: 2 * check}
+	last := max(int(b.partitions)/max(b.f.Source.Alive(), 1), 1) // partitions that are fenced last
+	e := Estimate{Duration: 2*check - check/time.Duration(last+1), High: 2 * check}
 	if d := b.f.Duplication; d != nil && d.WriteQPS > 0 {
 		e.Low = check
 	}
