@@ -57,6 +57,8 @@ func (c *compareRunner) run(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	stop := c.watchLoss(ctx, c.a.Source)
+	defer stop()
 	out, err := c.r.World.Live.CompareLive(ctx, LiveJob{
 		Source: c.a.Source, Target: c.a.Target, Limits: c.a.Limits, Patience: patience, Cursors: cursors,
 		Save:   func(m map[string]json.RawMessage) error { return saveLiveCursors(journal, prefix, m) },
@@ -65,8 +67,12 @@ func (c *compareRunner) run(ctx context.Context) error {
 	if err != nil {
 		return c.unfinished(ctx, err)
 	}
+	stop()
 	out.Step = c.id
 	c.r.Sink.Emit(out.Verified)
+	if err := c.refuseLoss(ctx, c.a.Source); err != nil {
+		return err
+	}
 	if out.Differences > 0 {
 		return c.differs(ctx, journal, id, out)
 	}

@@ -54,6 +54,9 @@ func (d *drainRunner) look(ctx context.Context) (open string, err error) {
 	if d.begun.IsZero() {
 		d.begun = d.r.Now()
 	}
+	if err := d.refuseLoss(ctx, d.a.Source); err != nil {
+		return "", err
+	}
 	if open, err = d.refreeze(ctx); err != nil || open != "" {
 		return open, err
 	}
@@ -65,6 +68,10 @@ func (d *drainRunner) look(ctx context.Context) (open string, err error) {
 	d.r.Sink.Emit(progress)
 	if open != "" {
 		return open, nil
+	}
+	d.r.loss.look(ctx, d.base, d.a.Source, true)
+	if err := d.noLoss(d.a.Source); err != nil {
+		return "", err
 	}
 	leaked, err := d.provenAgain(ctx)
 	if err != nil {
@@ -101,7 +108,8 @@ func (d *drainRunner) lags(ctx context.Context) ([]Lag, error) {
 	}
 	call, cancel := d.call(ctx)
 	defer cancel()
-	return d.r.World.Duplications.Lag(call, d.a.Source, id)
+	lags, err := d.r.World.Duplications.Lag(call, d.a.Source, id)
+	return believable(lags), err
 }
 
 // judge compares what is shipped with what is frozen.

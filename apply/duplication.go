@@ -85,13 +85,7 @@ func (d *addRunner) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		now := d.r.Now()
-		if err := d.r.rememberDuplication(func(p *duplicationProof) {
-			if p.Sent.IsZero() {
-				p.Sent = now
-			}
-			p.Last = now
-		}); err != nil {
+		if err := d.rememberRequest(ctx); err != nil {
 			return err
 		}
 		id, lost, err := d.send(ctx)
@@ -123,6 +117,34 @@ func (d *addRunner) run(ctx context.Context) error {
 		return &StepError{Step: d.id, Code: CodeDuplication, Text: "the duplication was not added", Err: err,
 			Hint: "nothing was changed by this request; mend what it says and run the same command again"}
 	}
+}
+
+// rememberRequest makes durable that a request leaves, and, before the first one, what the duplication
+// begins with.
+func (d *addRunner) rememberRequest(ctx context.Context) error {
+	memory, err := d.r.duplicationMemory()
+	if err != nil {
+		return err
+	}
+	var leaders []ledBy
+	var lost Loss
+	if memory.Sent.IsZero() {
+		if leaders, err = d.leaders(ctx, d.a.Source); err != nil {
+			return err
+		}
+		call, cancel := d.call(ctx)
+		defer cancel()
+		if lost, err = d.r.World.Duplications.Lost(call, d.a.Source); err != nil || !lost.Kept {
+			lost = Loss{}
+		}
+	}
+	now := d.r.Now()
+	return d.r.rememberDuplication(func(p *duplicationProof) {
+		if p.Sent.IsZero() {
+			p.Sent, p.Leaders, p.LostBefore = now, leaders, lost.Mutations
+		}
+		p.Last = now
+	})
 }
 
 // clear looks, right before the request, at what must not be there: these are the things that kill

@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/marker"
@@ -22,6 +23,14 @@ type duplicationProof struct {
 	Recovered bool `json:"recovered,omitempty"`
 	// Follower is the app id of the table that the duplication created, 0 until it was seen.
 	Follower int32 `json:"follower,omitempty"`
+	// Leaders are the source's primaries, by partition, from before the first request until Opened.
+	Leaders []ledBy `json:"leaders,omitempty"`
+	// Opened is set once every partition was seen to ship its log from a decree that is stored.
+	Opened bool `json:"opened,omitempty"`
+	// LostBefore is what servers that keep count had lost before the first request, Lost how many
+	// mutations of this duplication were lost as far as it was seen.
+	LostBefore float64 `json:"lost_before,omitempty"`
+	Lost       float64 `json:"lost,omitempty"`
 }
 
 // clockSkew is how far the clock of a meta server, by which duplications are dated, may be off from
@@ -87,7 +96,7 @@ func (r *Run) rememberDuplication(change func(*duplicationProof)) error {
 		return err
 	}
 	before := p
-	if change(&p); p == before {
+	if change(&p); reflect.DeepEqual(p, before) {
 		return nil
 	}
 	proof, err := blob(kindDuplication, p)

@@ -30,6 +30,7 @@ const (
 	CodeDuplication   = "PM3041" // the duplication is not this run's, is gone, paused, or stuck
 	CodeLag           = "PM3042" // the target does not catch up
 	CodeTraffic       = "PM3043" // clients are not seen to have moved
+	CodeLoss          = "PM3044" // servers lost mutations that they had to ship
 )
 
 // StepError ends a run. Code is stable, Hint says what to do.

@@ -23,6 +23,8 @@ type fakeDuplicated struct {
 	gone bool // it was dropped
 	// rejected counts writes that were refused as not idempotent.
 	rejected float64
+	// lost counts mutations that were lost instead of being shipped.
+	lost float64
 	// crashes kills every replica server that opens the table.
 	crashes bool
 	counters,
@@ -368,6 +370,17 @@ func (f fakeDuplications) Rejected(ctx context.Context, ref plan.TableRef) (n fl
 		t, err := f.w.find(ref)
 		if err == nil {
 			n = t.rejected
+		}
+		return err
+	})
+	return n, err
+}
+
+func (f fakeDuplications) Lost(ctx context.Context, ref plan.TableRef) (n apply.Loss, err error) {
+	err = f.w.around(ctx, call{name: "Lost", table: ref}, func() error {
+		t, err := f.w.find(ref)
+		if err == nil {
+			n = apply.Loss{Mutations: t.lost, Kept: f.w.shipsLast}
 		}
 		return err
 	})

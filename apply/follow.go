@@ -26,6 +26,8 @@ type followRunner struct {
 	rejected     rejectedWatch
 	// since is when the follower was first seen although the duplication had not noted it.
 	since time.Time
+	// moved are the partitions whose primaries were told to have moved.
+	moved map[int32]bool
 }
 
 // followed is one look at a duplication and its follower.
@@ -116,6 +118,12 @@ func (f *followRunner) look(ctx context.Context) (s followed, err error) {
 	if s.entry, err = f.entry(ctx, f.a.Source); err != nil {
 		return s, err
 	}
+	if err := f.refuseLoss(ctx, f.a.Source); err != nil {
+		return s, err
+	}
+	if err := f.lookAtLog(ctx, &s); err != nil {
+		return s, err
+	}
 	s.follower, err = f.tableOnce(ctx, f.a.Target)
 	switch {
 	case errors.Is(err, ErrNoTable):
@@ -128,14 +136,15 @@ func (f *followRunner) look(ctx context.Context) (s followed, err error) {
 	}
 	call, cancel := f.call(ctx)
 	defer cancel()
-	if s.health, err = f.r.World.Tables.Health(call, f.a.Target); err != nil {
-		return s, err
-	}
-	if s.entry.Status != dsLog {
-		return s, nil
-	}
+	s.health, err = f.r.World.Tables.Health(call, f.a.Target)
+	return s, err
+}
+
+// lookAtLog asks every partition how far it has shipped, and whether it is still led by the primary
+// that the duplication began with.
+func (f *followRunner) lookAtLog(ctx context.Context, s *followed) (err error) {
 	if s.lags, err = f.lagsOnce(ctx, f.a.Source, s.entry.ID); err != nil {
-		return s, err
+		return err
 	}
 	for _, l := range s.lags {
 		if l.Shipped < 0 {
@@ -144,7 +153,7 @@ func (f *followRunner) look(ctx context.Context) (s followed, err error) {
 			}
 		}
 	}
-	return s, nil
+	return f.began(*s)
 }
 
 // knowFollower remembers the follower's id, and refuses a table that is not it.

@@ -133,6 +133,9 @@ func (l *lagRunner) look(ctx context.Context) (over bool, reason string, err err
 	if err := l.askServers(ctx); err != nil {
 		return false, "", err
 	}
+	if err := l.refuseLoss(ctx, l.a.Source); err != nil {
+		return false, "", err
+	}
 	e, err := l.entry(ctx, l.a.Source)
 	if err != nil {
 		return false, "", err
@@ -217,7 +220,18 @@ func (b base) lagsOnce(ctx context.Context, t plan.TableRef, id int32) ([]Lag, e
 	if err == nil && len(lags) == 0 {
 		err = fmt.Errorf("%s reports no partition", t)
 	}
-	return lags, err
+	return believable(lags), err
+}
+
+// believable takes what a primary says that it shipped for unknown as long as the meta has stored
+// nothing for its partition.
+func believable(lags []Lag) []Lag {
+	for i, l := range lags {
+		if l.Shipped >= 0 && l.Confirmed < 0 {
+			lags[i].Shipped, lags[i].Problem = -1, "its meta server has not stored yet what the partition shipped"
+		}
+	}
+	return lags
 }
 
 func (l *lagRunner) sample(ctx context.Context, id int32) (lagSample, error) {

@@ -37,6 +37,8 @@ type Run struct {
 	sync map[string]time.Duration
 	// freezer holds the decrees frozen in the window of a cut-over; nil outside.
 	freezer *freezer
+	// loss knows what was lost by the servers of the source.
+	loss lossWatch
 }
 
 // New prepares a run. The store must hold the document of the plan's migration.

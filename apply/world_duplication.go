@@ -36,7 +36,9 @@ type Lag struct {
 	Prepared  int64  `json:"prepared"`
 	Committed int64  `json:"committed"`
 	// Shipped and Confirmed are -1 when the node does not report this partition, or not as duplicating:
-	// absent is not zero.
+	// absent is not zero. Confirmed is what the meta has stored, and -1 too as long as it is not known
+	// to have stored anything: a primary of 2.4 and 2.5 that begins then takes its own last decree for
+	// shipped (replica_duplicator.cpp), so that Shipped is worth nothing.
 	Shipped   int64 `json:"shipped"`
 	Confirmed int64 `json:"confirmed"`
 	// Problem says why Shipped is -1.
@@ -60,6 +62,8 @@ type Duplications interface {
 	// Rejected is how many writes were refused as not idempotent since the servers began to count,
 	// over all replica servers of the cluster; -1 when they do not tell.
 	Rejected(ctx context.Context, t plan.TableRef) (float64, error)
+	// Lost is how many mutations of the table the source's servers lost instead of shipping them.
+	Lost(ctx context.Context, t plan.TableRef) (Loss, error)
 }
 
 // Levels reads and changes the meta function level ("lively", "steady", ...). Idempotent.

@@ -19,13 +19,14 @@ type Duplications struct {
 
 	mu       sync.Mutex
 	rejected map[plan.TableRef]map[string]rejectedOn
+	lost     map[plan.TableRef]map[string]lostOn
 }
 
 var _ apply.Duplications = (*Duplications)(nil)
 
 // NewDuplications reads and changes the duplications of clusters.
 func NewDuplications(c *Clusters) *Duplications {
-	return &Duplications{clusters: c, rejected: map[plan.TableRef]map[string]rejectedOn{}}
+	return &Duplications{clusters: c, rejected: map[plan.TableRef]map[string]rejectedOn{}, lost: map[plan.TableRef]map[string]lostOn{}}
 }
 
 // Duplications implements apply.Duplications.

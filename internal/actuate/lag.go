@@ -113,7 +113,8 @@ func (n *nodeLag) of(p pegasus.PartitionConfig, appID, id int32) apply.Lag {
 	default:
 		// Below 0: more was committed between the two questions than was ever shipped.
 		out.Shipped = max(r.Committed-progress.NotDuplicated, 0)
-		out.Confirmed = max(r.Committed-progress.NotConfirmed, 0)
+		// A primary for which the meta has stored nothing confirms -1, which is not 0.
+		out.Confirmed = max(r.Committed-progress.NotConfirmed, -1)
 	}
 	return out
 }

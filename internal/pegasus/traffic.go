@@ -116,11 +116,10 @@ func (c *Cluster) trafficOfMetrics(ctx context.Context, node string, appID int32
 	}
 	out := TrafficCounts{At: replicas.At, Partitions: map[int32]PartitionTraffic{}}
 	for _, e := range replicas.Entities {
-		partition, err := strconv.ParseInt(e.Attributes["partition_id"], 10, 32)
-		if err != nil || partition < 0 {
+		p, ok := partitionOf(e)
+		if !ok {
 			return TrafficCounts{}, fmt.Errorf("metrics of %s: %s has partition id %q", node, clip(e.ID), clip(e.Attributes["partition_id"]))
 		}
-		p := int32(partition)
 		for name, value := range e.Values {
 			kind, _ := strings.CutSuffix(name, "_requests")
 			if op, counted := known[kind]; counted {
@@ -136,6 +135,12 @@ func (c *Cluster) trafficOfMetrics(ctx context.Context, node string, appID int32
 		out.WriteFailures += e.Values[metricWriteFail]
 	}
 	return out, nil
+}
+
+// partitionOf reads which partition a replica is of.
+func partitionOf(e MetricEntity) (int32, bool) {
+	partition, err := strconv.ParseInt(e.Attributes["partition_id"], 10, 32)
+	return int32(partition), err == nil && partition >= 0
 }
 
 func (t PartitionTraffic) plus(op operation, value float64) PartitionTraffic {
