@@ -161,8 +161,7 @@ func (b *builder) catchUpSteps(method *schema.DuplicationMethod, w Window) []Ste
 		ID: "catch-up",
 		Action: AwaitLag{Source: b.source, Target: b.target, Remote: b.f.Target.Name, Threshold: method.Cutover.LagThreshold,
 			Budget: w.Budget},
-		Why: fmt.Sprintf("lag under %s mutations on each of %s, and a drain that fits the budget",
-			Rows(uint64(method.Cutover.LagThreshold)), plural(int(b.partitions), "partition")),
+		Why: b.whyLag(method.Cutover),
 	}}
 	if b.m.Verify.Mode == schema.VerifyOff || b.m.Verify.When == schema.VerifyInWindow {
 		return steps
@@ -237,15 +236,12 @@ func (b *builder) switchSteps(method *schema.DuplicationMethod, w Window) []Step
 		Final:  true, Estimate: w.Switch,
 	}, {
 		ID: "evict", Action: Evict{Source: b.source, Target: b.target, Mode: EvictMode, Route: route},
-		Why: fmt.Sprintf("every proxy (%d) leads there; deny reads too (%s), proven on %s", len(route.Proxies), EvictMode,
-			plural(int(b.partitions), "partition")),
+		Why:      b.whyEvict(route),
 		Impact:   "readers ask for their route as well; until then they may read old rows",
 		Estimate: estimateSync(b.f.Source.ConfigSync),
 	}, {
 		ID: "traffic", Action: ProveTraffic{Source: b.source, Target: b.target, For: method.Cutover.TrafficProof},
-		Why: fmt.Sprintf("%s to 0, %s at 90 %% of before or more, no failures on either side for %s", b.source, b.target,
-			Duration(method.Cutover.TrafficProof)),
-		Estimate: Estimate{Duration: method.Cutover.TrafficProof, Low: method.Cutover.TrafficProof, High: 2 * method.Cutover.TrafficProof},
+		Why: b.whyTraffic(method.Cutover), Estimate: estimateProof(method.Cutover),
 	}}
 }
 

@@ -8,7 +8,8 @@ import (
 
 // Resume describes a migration that is under way: the plan that it began with, looked at again
 // from where it stands. The steps stay those that were reviewed; facts that would make going on
-// wrong become errors. Limits come from the declaration, which may change them on the way.
+// wrong become errors. Limits, lag_threshold, traffic_proof and proxies come from the declaration, which
+// may change them on the way.
 func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
 	p := *begun
 	if f.Owned != nil && f.Owned.Progress.Finished {
@@ -108,7 +109,7 @@ func (b *builder) checkIdentity(begun *Plan) {
 		return
 	}
 	b.checks.fail(CodeIdentity, b.place(b.m.Range),
-		"put the declaration back (limits and approve may change), or `pegmigrate rollback` first",
+		"put the declaration back (limits, approve, lag_threshold, traffic_proof and proxies may change), or `pegmigrate rollback` first",
 		"migration %q was begun with another declaration: tables, method, envs or verification changed since", b.m.Name)
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // resumeDuplication looks again at what the steps of a duplication that are left rest on, and gives
-// the window the limits that are declared now. Errors are only for what must not be begun: behind the
+// them what is declared now and may change on the way. Errors are only for what must not be begun: behind the
 // fence a refusal would leave clients rejected, and apply judges the world there itself.
 func (b *builder) resumeDuplication(p *Plan, method *schema.DuplicationMethod) {
 	at := b.standing(p)
@@ -20,7 +20,7 @@ func (b *builder) resumeDuplication(p *Plan, method *schema.DuplicationMethod) {
 		}
 		b.resumeRoute(method, d, at)
 	}
-	p.Steps = withWindow(p.Steps, w, b.comparesInWindow())
+	p.Steps = b.withCutover(withWindow(p.Steps, w, b.comparesInWindow()), method)
 	b.sayDuplication(p, method, w)
 }
 
