@@ -120,6 +120,29 @@ func TestAppend(t *testing.T) {
 	})
 }
 
+func TestModesForTheEyesOfOthers(t *testing.T) {
+	for _, test := range []struct {
+		fsys         atomicfile.OS
+		file, folder fs.FileMode
+	}{
+		{atomicfile.OS{}, 0o600, 0o700},
+		{atomicfile.OS{FileMode: 0o644, DirMode: 0o755}, 0o644, 0o755},
+	} {
+		dir := filepath.Join(t.TempDir(), "d")
+		if err := test.fsys.MkdirAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		mustWrite(t, test.fsys, filepath.Join(dir, "f"), "1")
+		for path, want := range map[string]fs.FileMode{dir: test.folder, filepath.Join(dir, "f"): test.file} {
+			info, err := os.Stat(path)
+			// A stricter umask of whoever runs the test may take bits from the folder.
+			if err != nil || info.Mode().Perm()|0o022 != want|0o022 || info.Mode().Perm()&^want != 0 {
+				t.Errorf("%s: mode %v, %v; want %v", path, info.Mode().Perm(), err, want)
+			}
+		}
+	}
+}
+
 func TestAbortLeavesNothing(t *testing.T) {
 	eachFS(t, func(t *testing.T, fsys atomicfile.FS, dir string) {
 		path := filepath.Join(dir, "a")

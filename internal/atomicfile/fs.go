@@ -5,11 +5,11 @@ import (
 	"io"
 )
 
-// Perm is the mode of every file that this package makes. State files hold table names, addresses and row keys of
+// Perm is the mode of every file that this package makes, unless [OS] says otherwise. State files hold table names, addresses and row keys of
 // production clusters; nobody but the operator who runs the migration needs them.
 const Perm = 0o600
 
-// DirPerm is the mode of every folder that this package makes.
+// DirPerm is the mode of every folder that this package makes, unless [OS] says otherwise.
 const DirPerm = 0o700
 
 // ErrLocked says that another process (or another open handle of this one) holds a lock.

@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +15,12 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// OS is the file system of the host. The zero value is ready.
-type OS struct{}
+// OS is the file system of the host. The zero value is ready and makes files for the eyes of their owner only; the
+// fields are for files that others have to read.
+type OS struct {
+	// FileMode replaces Perm, DirMode DirPerm; 0 leaves them. The umask takes bits from DirMode and none from FileMode.
+	FileMode, DirMode fs.FileMode
+}
 
 var _ FS = OS{}
 
@@ -37,12 +42,12 @@ func (OS) List(dir string) ([]string, error) {
 }
 
 // Stage implements FS.
-func (OS) Stage(path string) (Staged, error) {
+func (o OS) Stage(path string) (Staged, error) {
 	if err := regularOrAbsent(path); err != nil {
 		return nil, err
 	}
 	pending, err := renameio.NewPendingFile(path,
-		renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(Perm))
+		renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(cmp.Or(o.FileMode, Perm)))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +80,7 @@ func (o OS) MkdirAll(dir string) error {
 			return err
 		}
 	}
-	if err := os.Mkdir(dir, DirPerm); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, cmp.Or(o.DirMode, DirPerm)); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return o.SyncDir(parent)
