@@ -121,6 +121,7 @@ func (e *evictRunner) canary(ctx context.Context) error {
 			e.warn(CodeProxy, fmt.Sprintf("a client behind proxy %s could not read %s: %s", c.Proxy, e.a.Target, c.Error),
 				"look at that proxy, and whether applications behind it work")
 		}
+		e.tellNothingRead(c, e.a.Target)
 	}
 	return e.r.certify(func(cert *Certificate) { cert.Canaries = canaries })
 }

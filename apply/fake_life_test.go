@@ -21,6 +21,8 @@ type fakeLife struct {
 	now time.Time
 	// shipsLast is how 2.6 ships: the last mutation goes out without a later one behind it.
 	shipsLast bool
+	// provable bounds the rows that a canary proves.
+	provable int
 	// groupCheck is when an idle primary commits an empty write.
 	groupCheck time.Duration
 	// shipRate is how many mutations each partition ships per second; 0 stalls.
@@ -60,7 +62,7 @@ type lateAdd struct {
 
 func newLife() fakeLife {
 	return fakeLife{now: time.Now(), groupCheck: 10 * time.Second, shipRate: 500, nodes: 3,
-		records: map[string]*apply.RouteRecord{}, openLimit: 100}
+		records: map[string]*apply.RouteRecord{}, openLimit: 100, provable: 5}
 }
 
 // advance catches up with the clock; the lock is held.

@@ -178,7 +178,8 @@ func (f fakeRoutes) Canary(ctx context.Context, r plan.Route, behind plan.TableR
 				case t.parts[0].deniesReads(time.Now()):
 					c.Error = "ERR_INVALID_STATE"
 				default:
-					c.Rows = min(5, len(t.rows))
+					c.Asked = min(5, len(t.rows))
+					c.Rows = min(c.Asked, f.w.provable)
 				}
 			}
 			out = append(out, c)

@@ -81,8 +81,22 @@ func (b base) routeReady(ctx context.Context, a plan.SwitchRoute) error {
 		if c.Error != "" && !c.Advisory {
 			return fail(fmt.Sprintf("a client behind proxy %s cannot read %s: %s", c.Proxy, a.Source, c.Error), nil)
 		}
+		b.tellNothingRead(c, a.Source)
 	}
 	return nil
+}
+
+// tellNothingRead warns when a client opened a table and no row says that it reads the right one.
+func (b base) tellNothingRead(c Canary, t plan.TableRef) {
+	if c.Error != "" || c.Rows > 0 {
+		return
+	}
+	text := "no row was found that it can ask for (it needs a hash key, at most 64 KiB and 10 minutes to live)"
+	if c.Asked > 0 {
+		text = fmt.Sprintf("all %d rows that it read changed meanwhile", c.Asked)
+	}
+	b.warn(CodeProxy, fmt.Sprintf("a client behind proxy %s opened %s and proved no row: %s", c.Proxy, t, text),
+		"read a row of yours through that proxy by hand")
 }
 
 // Where a proxy leads.

@@ -95,6 +95,8 @@ type ProxyAnswer struct {
 type Canary struct {
 	Proxy string `json:"proxy"`
 	Rows  int    `json:"rows"` // rows read and equal to what the cluster behind it holds
+	// Asked is how many rows it was asked for, 0 when none was found that it could read.
+	Asked int    `json:"asked,omitempty"`
 	Error string `json:"error,omitempty"`
 	// Advisory is set when the client is known not to understand the servers: its answer decides nothing.
 	Advisory bool `json:"advisory,omitempty"`

@@ -3,7 +3,10 @@ package actuate
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -31,13 +34,16 @@ type CanaryRead func(ctx context.Context, proxy, table string, keys []CanaryKey)
 const (
 	// canaryRows is how many rows are read through each proxy, from different partitions where there
 	// are as many.
-	canaryRows = 5
+	canaryRows = 10
 	// canaryLimit bounds the canary of one proxy, and the search for its rows.
 	canaryLimit = 20 * time.Second
 	// canariesAtOnce bounds the processes at work.
 	canariesAtOnce = 4
-	// canaryPage is how many rows of a partition are looked at for one that a client can read.
-	canaryPage = 16
+	// canaryPage is how many rows of a partition are read at once when one is looked for that a client
+	// can read, canaryPages how often. Rows that nobody can read often lie side by side.
+	canaryPage, canaryPages = 16, 64
+	// canaryFlights is how often rows are read that changed each time.
+	canaryFlights = 3
 	// canaryValue is the largest value that is compared, in bytes: rows travel through a pipe as text.
 	canaryValue = 64 << 10
 	// canaryMargin is how long a row must have to live still, to be there for every proxy.
@@ -45,7 +51,7 @@ const (
 )
 
 // Canary implements apply.Routes. A row that changes while it is read proves nothing and is not
-// counted; an empty table is opened and nothing read.
+// counted; a table without a row that a client can read is opened and nothing read.
 func (r *Routes) Canary(ctx context.Context, route plan.Route, behind plan.TableRef) ([]apply.Canary, error) {
 	if r.canary == nil {
 		return nil, fmt.Errorf("%w: this process has no canary", apply.ErrRefused)
@@ -73,8 +79,8 @@ func (r *Routes) Canary(ctx context.Context, route plan.Route, behind plan.Table
 		slots <- struct{}{} // a canary ends by its limit
 		wg.Go(func() {
 			defer func() { <-slots }()
-			rows, err := r.fly(ctx, proxy, route.Table, table, keys)
-			out[i] = apply.Canary{Proxy: proxy, Rows: rows, Advisory: advisory}
+			rows, err := r.flyOften(ctx, proxy, route.Table, table, keys)
+			out[i] = apply.Canary{Proxy: proxy, Asked: len(keys), Rows: rows, Advisory: advisory}
 			if err != nil {
 				out[i].Error = err.Error()
 			}
@@ -82,6 +88,16 @@ func (r *Routes) Canary(ctx context.Context, route plan.Route, behind plan.Table
 	}
 	wg.Wait()
 	return out, ctx.Err()
+}
+
+// flyOften flies until some row is proven: all of them may be busy.
+func (r *Routes) flyOften(ctx context.Context, proxy, name string, table *pegasus.Table, keys []CanaryKey) (equal int, err error) {
+	for range canaryFlights {
+		if equal, err = r.fly(ctx, proxy, name, table, keys); err != nil || equal > 0 || len(keys) == 0 {
+			break
+		}
+	}
+	return equal, err
 }
 
 // fly reads the rows through one proxy and compares them with what the cluster says before and after.
@@ -140,48 +156,61 @@ func readRows(ctx context.Context, table *pegasus.Table, keys []CanaryKey) ([]Ca
 	return out, nil
 }
 
-// canaryKeys finds rows that a client can read, one per partition as long as partitions have some.
+// canaryKeys finds rows that a client can read, one per partition as long as partitions have some, in
+// any order of partitions. What is not found in time is left out.
 func canaryKeys(ctx context.Context, table *pegasus.Table) ([]CanaryKey, error) {
-	ctx, cancel := context.WithTimeout(ctx, canaryLimit)
+	limited, cancel := context.WithTimeout(ctx, canaryLimit)
 	defer cancel()
 	var spare, keys []CanaryKey
-	for p := range table.PartitionCount() {
-		if len(keys) == canaryRows {
+	for _, p := range rand.Perm(int(table.PartitionCount())) {
+		if len(keys) == canaryRows || limited.Err() != nil {
 			break
 		}
-		found, err := readable(ctx, table, p)
-		if err != nil {
+		found, err := readable(limited, table, int32(p))
+		if err != nil && limited.Err() == nil {
 			return nil, err
 		}
 		if len(found) > 0 {
 			keys, spare = append(keys, found[0]), append(spare, found[1:]...)
 		}
 	}
-	return append(keys, spare[:min(len(spare), canaryRows-len(keys))]...), nil
+	return append(keys, spare[:min(len(spare), canaryRows-len(keys))]...), ctx.Err()
 }
 
-// readable looks at the first rows of a partition.
+// readable looks for rows of a partition up to the first page that has some.
 func readable(ctx context.Context, table *pegasus.Table, partition int32) (keys []CanaryKey, err error) {
 	s := table.NewScan(pegasus.ScanSpec{Partition: partition, Batch: canaryPage, PageTimeout: canaryLimit})
 	defer s.Close()
-	var page pegasus.Page
-	if page, err = s.Next(ctx); err != nil {
-		return nil, err
-	}
-	defer page.Release()
 	soon := time.Now().Add(canaryMargin)
-	for _, row := range page.Rows {
+	for range canaryPages {
+		page, err := s.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		keys = readableOf(page.Rows, soon)
+		page.Release()
+		if len(keys) > 0 {
+			break
+		}
+	}
+	return keys, nil
+}
+
+func readableOf(rows []pegasus.Row, soon time.Time) (keys []CanaryKey) {
+	for _, row := range rows {
 		hash, sort, err := pegkey.Decode(row.Key)
 		// The go-client takes no empty hash key (pegasus/table_connector.go, validateHashKey).
 		if err != nil || len(hash) == 0 || len(row.Value) > canaryValue || pegkey.Expired(row.Expire, soon) {
 			continue
 		}
-		keys = append(keys, CanaryKey{bytes.Clone(hash), bytes.Clone(sort)})
-		if len(keys) == canaryRows {
+		if keys = append(keys, CanaryKey{bytes.Clone(hash), bytes.Clone(sort)}); len(keys) == canaryRows {
 			break
 		}
 	}
-	return keys, nil
+	return keys
 }
 
 // beyondGoClient says whether the pinned go-client is known not to understand the servers: tables

@@ -196,9 +196,9 @@ func TestCanaryOfARoute(t *testing.T) {
 		row  CanaryRow
 		text string
 	}{
-		"lost":       {CanaryRow{}, "row 2 of 5 is not what the cluster holds: it was not found"},
-		"other":      {CanaryRow{Found: true, Value: []byte("stale")}, "row 2 of 5 is not what the cluster holds: other 5 bytes"},
-		"unreadable": {CanaryRow{Err: "ERR_TIMEOUT"}, "row 2 of 5: ERR_TIMEOUT"},
+		"lost":       {CanaryRow{}, "row 2 of 10 is not what the cluster holds: it was not found"},
+		"other":      {CanaryRow{Found: true, Value: []byte("stale")}, "row 2 of 10 is not what the cluster holds: other 5 bytes"},
+		"unreadable": {CanaryRow{Err: "ERR_TIMEOUT"}, "row 2 of 10: ERR_TIMEOUT"},
 	} {
 		got := fly(func(ctx context.Context, proxy, table string, keys []CanaryKey) ([]CanaryRow, error) {
 			out, err := honest(s)(ctx, proxy, table, keys)
@@ -225,6 +225,34 @@ func TestCanaryOfARoute(t *testing.T) {
 	}
 }
 
+// TestCanaryLooksFurther: rows that the client cannot ask for lie in front of those that it can, and it
+// reads from as many partitions as there are.
+func TestCanaryLooksFurther(t *testing.T) {
+	s, clusters := open(t, sandbox.Config{})
+	var rows []sandbox.Row
+	for i := range 400 { // an empty hash key sorts in front of all others
+		rows = append(rows, sandbox.Row{Key: pegkey.Encode(nil, nil, fmt.Appendf(nil, "%03d", i)), Value: []byte("x")})
+	}
+	for i := range 40 {
+		rows = append(rows, sandbox.Row{Key: pegkey.Encode(nil, fmt.Appendf(nil, "h%d", i), []byte("s")), Value: fmt.Appendf(nil, "v%d", i)})
+	}
+	if err := s.Load(ref().Table, slices.Values(rows)); err != nil {
+		t.Fatal(err)
+	}
+	table, err := clusters.open(t.Context(), ref())
+	if err != nil {
+		t.Fatal(err)
+	}
+	partitions := map[uint64]bool{}
+	keys, err := canaryKeys(t.Context(), table)
+	for _, k := range keys {
+		partitions[pegkey.Hash(k.HashKey, k.SortKey)%uint64(table.PartitionCount())] = true
+	}
+	if err != nil || len(keys) != canaryRows || len(partitions) != min(canaryRows, int(table.PartitionCount())) {
+		t.Errorf("%d keys of partitions %v, %v", len(keys), partitions, err)
+	}
+}
+
 // TestCanaryOfRowsThatChange: what changes while it is read is counted when it is one of the values
 // that were there, and proves nothing otherwise.
 func TestCanaryOfRowsThatChange(t *testing.T) {
@@ -239,12 +267,17 @@ func TestCanaryOfRowsThatChange(t *testing.T) {
 	route := plan.Route{Table: ref().Table, Proxies: []string{"p1"}}
 	for read, want := range map[string]int{"before": 1, "after": 1, "between": 0} {
 		put("before")
+		flights := 0
 		out, err := routesOf(clusters, func(context.Context, string, string, []CanaryKey) ([]CanaryRow, error) {
-			put("after")
+			flights++
+			put(map[bool]string{true: "after", false: fmt.Sprint("after ", flights)}[flights == 1])
 			return []CanaryRow{{Found: true, Value: []byte(read)}}, nil
 		}).Canary(t.Context(), route, ref())
-		if err != nil || out[0].Rows != want || out[0].Error != "" {
+		if err != nil || out[0].Rows != want || out[0].Asked != 1 || out[0].Error != "" {
 			t.Errorf("%s: %+v, %v", read, out, err)
+		}
+		if want := map[bool]int{true: 1, false: canaryFlights}[want > 0]; flights != want {
+			t.Errorf("%s: read %d times", read, flights)
 		}
 	}
 }

@@ -267,8 +267,11 @@ func routeSection(c Certificate) section {
 	}
 	for _, y := range c.Canaries {
 		text := plural(y.Rows, "row") + " read by an independent client, equal to what the cluster behind it holds"
-		if y.Error != "" {
+		switch {
+		case y.Error != "":
 			text = "the independent client failed: " + y.Error
+		case y.Rows == 0:
+			text = "nothing is proven: the independent client opened the table and no row could be compared"
 		}
 		if y.Advisory {
 			text += " (decides nothing: that client is known not to understand these servers)"

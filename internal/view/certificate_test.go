@@ -24,7 +24,7 @@ func someCertificate() Certificate {
 		RouteBefore: &CertifiedRoute{Cluster: "onebox", Metas: []string{"10.0.0.1:34601", "10.0.0.2:34601"}, Version: 7},
 		RouteAfter:  &CertifiedRoute{Cluster: "two|box\x1b[2J", Metas: []string{"10.1.0.1:34601", "10.1.0.1:34601"}, Version: 8},
 		Proxies:     []CertifiedProxy{{Proxy: "10.3.0.1:34601", LeadsTo: "target", AppID: 9, At: at(14_990)}, {Proxy: "10.3.0.2:34601", Error: "connection refused", At: at(14_991)}},
-		Canaries:    []CertifiedCanary{{Proxy: "10.3.0.1:34601", Rows: 10}, {Proxy: "10.3.0.2:34601", Error: "no route", Advisory: true}},
+		Canaries:    []CertifiedCanary{{Proxy: "10.3.0.1:34601", Rows: 10}, {Proxy: "10.3.0.2:34601", Error: "no route", Advisory: true}, {Proxy: "10.3.0.3:34601"}},
 	}
 	for i := range int32(3) {
 		c.Partitions = append(c.Partitions, CertifiedPartition{Partition: i, Primary: fmt.Sprintf("10.0.0.%d:34801", i+1), Ballot: 3 + int64(i),
