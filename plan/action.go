@@ -191,19 +191,19 @@ func (Verify) sealed()       {}
 // ? wait or prove, ! clients notice, = wait for a person.
 func Symbol(a Action) string {
 	switch a.(type) {
-	case CreateTable, AddDuplication:
+	case CreateTable, AddDuplication, AddReturn:
 		return "+"
 	case Own, SetEnvs, RestoreEnvs, ParkTTL, LiftFence, ParkEnvs, UnparkEnvs, HoldBalancer, ReleaseBalancer:
 		return "~"
-	case Disown, DropTable, RemoveDuplication, DeleteEnvs:
+	case Disown, DropTable, RemoveDuplication, DeleteEnvs, RemoveReturn:
 		return "-"
 	case Copy:
 		return ">"
-	case AwaitHealthy, Quiesce, Verify, FollowDuplication, AwaitLag, CompareLive, Drain, RecheckKeys, ProveTraffic:
+	case AwaitHealthy, Quiesce, Verify, FollowDuplication, AwaitLag, CompareLive, Drain, RecheckKeys, ProveTraffic, AwaitReturn:
 		return "?"
-	case Fence, SwitchRoute, Evict:
+	case Fence, SwitchRoute, Evict, Deny:
 		return "!"
-	case Approve:
+	case Approve, HoldTicket:
 		return "="
 	}
 	return " "

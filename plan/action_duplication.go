@@ -48,6 +48,8 @@ type AddDuplication struct {
 	Replicas int32  `json:"replicas,omitempty"` // 0: the source's; only 2.6 and later take another
 	// RemoteTable is set when the name differs from the source's; only 2.6 and later take it.
 	RemoteTable string `json:"remote_table,omitempty"`
+	// LogOnly ships no checkpoint: the target is there, and holds what the source holds.
+	LogOnly bool `json:"log_only,omitempty"`
 }
 
 // RemoveDuplication ends the duplication that this migration added. As compensation it may drop the

@@ -91,6 +91,12 @@ const (
 	CodeProxyPlan         = "PM2233"
 	CodeNoRoute           = "PM2234" // clients are changed by hand
 	CodeUnfenced          = "PM2235" // the source is to take writes again
+	CodeReturn            = "PM2236" // what a return ticket is worth, and until when
+	CodeReturnWrites      = "PM2237" // writes that fail on the target as long as there is a ticket
+	CodeReturnDisk        = "PM2238"
+	CodeReturnOpen        = "PM2239" // the old source takes writes as long as there is a ticket
+	CodeReturnWindow      = "PM2240" // a budget that the way back cannot keep
+	CodeReturnTTL         = "PM2241" // expiries that differ on the way back
 	CodeIdentity          = "PM2180"
 	CodeDrifted           = "PM2181"
 	CodeStale             = "PM2190"

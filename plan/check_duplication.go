@@ -25,6 +25,7 @@ func (b *builder) checkDuplication(method *schema.DuplicationMethod) {
 	b.checkDupRows(d)
 	b.checkWindow()
 	b.checkRoute(method, d)
+	b.checkReturn(method, d)
 	b.checkChoices(method)
 }
 

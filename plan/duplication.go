@@ -30,6 +30,9 @@ func (b *builder) duplicationSteps(method *schema.DuplicationMethod, w Window) [
 	steps = append(steps, b.followSteps(method)...)
 	steps = append(steps, b.catchUpSteps(method, w)...)
 	steps = append(steps, b.gate(schema.GateCutover, "before writes are rejected")...)
+	if method.ReturnTicket > 0 {
+		steps = append(steps, b.returnDuplicationStep(method))
+	}
 	steps = append(steps, b.windowSteps(method, w)...)
 	if route := method.Cutover.MetaProxy; route != nil {
 		steps = append(steps, b.switchSteps(method, w)...)
@@ -265,8 +268,17 @@ func (b *builder) endSteps(method *schema.DuplicationMethod) []Step {
 		ID: "release-balancer", Action: ReleaseBalancer{Cluster: b.source.Cluster, Step: "hold-balancer"},
 		Why: "give the meta level of " + b.source.Cluster + " back",
 	}}
+	if method.ReturnTicket > 0 {
+		steps = append(steps, b.ticketSteps(method)...)
+		if b.m.After.Source != schema.AfterUnfence {
+			steps = append(steps, b.closeStep())
+		}
+	}
 	switch b.m.After.Source {
 	case schema.AfterUnfence:
+		if method.ReturnTicket > 0 {
+			break // it is open already
+		}
 		steps = append(steps, Step{
 			ID: "unfence-source", Action: LiftFence{Table: b.source},
 			Why:      "give " + EnvDeny + " its prior value back, as declared",

@@ -36,6 +36,9 @@ type Plan struct {
 	Checks              []Check  `json:"checks"`
 	Steps               []Step   `json:"steps"`
 	Facts               []Fact   `json:"facts"`
+	// Back marks the plan of a return: the same cut-over backwards, with a return ticket. Its Source is
+	// the table that clients are on, its Target the one that they come back to.
+	Back bool `json:"back,omitempty"`
 	// Progress is set when the migration is under way: the steps are then those that were planned
 	// when it began, and this says how far it is. Never branch on it in apply: the state document
 	// and the live clusters decide there.

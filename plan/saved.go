@@ -111,6 +111,11 @@ func decoders() map[string]func([]byte) (Action, error) {
 		Evict{}.Kind():             decodeAs[Evict],
 		ProveTraffic{}.Kind():      decodeAs[ProveTraffic],
 		DeleteEnvs{}.Kind():        decodeAs[DeleteEnvs],
+		AddReturn{}.Kind():         decodeAs[AddReturn],
+		RemoveReturn{}.Kind():      decodeAs[RemoveReturn],
+		AwaitReturn{}.Kind():       decodeAs[AwaitReturn],
+		HoldTicket{}.Kind():        decodeAs[HoldTicket],
+		Deny{}.Kind():              decodeAs[Deny],
 	}
 }
 

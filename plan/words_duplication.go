@@ -14,10 +14,18 @@ func (b *builder) sayDuplication(p *Plan, method *schema.DuplicationMethod, w Wi
 	if b.f.Owned != nil && final > 0 && b.f.Owned.Progress.StepsDone >= final {
 		p.Clients = b.afterwards(p, method)
 		p.Return = fmt.Sprintf("nothing can be undone any more: step %d was the point of no return", final)
+		if ready, end := indexOf(p, "return-ready"), indexOf(p, "end-return"); ready > 0 && b.f.Owned.Progress.StepsDone < ready {
+			p.Return = fmt.Sprintf("step %d was the point of no return, until the return ticket is valid behind step %d", final, ready)
+		} else if end > 0 && b.f.Owned.Progress.StepsDone < end {
+			p.Return = "`pegmigrate rollback` leads clients back as long as the return ticket is valid: `pegmigrate status` says until when"
+		}
 		return
 	}
 	p.Clients = b.rejectedLine(p, w)
 	p.Return = fmt.Sprintf("every step can be undone until step %d", final)
+	if ready := indexOf(p, "return-ready"); ready > 0 {
+		p.Return += fmt.Sprintf("; behind step %d `pegmigrate rollback` leads clients back, until %s after the switch", ready, Duration(method.ReturnTicket))
+	}
 	if !method.DropFollower {
 		p.Return += "; the follower stays after a rollback (drop_follower is not declared)"
 	}

@@ -8,8 +8,8 @@ type DuplicationMethod struct {
 	// FailMode is what the source does about damaged log blocks: FailSlow (default), FailSkip or
 	// FailFast (duplication.thrift, duplication_fail_mode).
 	FailMode FailMode
-	// ReturnTicket is how long after the switch a rollback must stay possible; zero for no ticket.
-	// This release refuses one when it loads a configuration.
+	// ReturnTicket is how long after the switch a rollback stays possible, up to 30 days; zero for no
+	// ticket. Never without a MetaProxy.
 	ReturnTicket time.Duration
 	// DropFollower lets a rollback drop the follower table that this migration made.
 	DropFollower bool
@@ -69,6 +69,10 @@ const (
 // GateComplete is before the source is dropped. It is no gate to declare: it is always there with
 // AfterDrop, and never otherwise.
 const GateComplete = "complete"
+
+// GateTicket holds a migration with a return ticket until its time is up. It is no gate to declare
+// either: `pegmigrate complete` opens it early.
+const GateTicket = "return-ticket"
 
 // Kind implements Method.
 func (*DuplicationMethod) Kind() string { return "duplication" }
