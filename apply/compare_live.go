@@ -27,7 +27,7 @@ func (c *compareRunner) done(context.Context) (bool, string, error) {
 	if err != nil || !ok {
 		return false, "not compared yet", err
 	}
-	text := fmt.Sprintf("%d rows on the source, %d on the target, 0 differences", out.SourceRows, out.TargetRows)
+	text := fmt.Sprintf("%s on the source, %d on the target, 0 differences", plan.Counted(out.SourceRows, "row"), out.TargetRows)
 	switch {
 	case out.TooMany:
 		text += "; too many keys kept changing, everything is compared again behind the fence"
@@ -130,7 +130,7 @@ func (c *compareRunner) differs(ctx context.Context, journal *state.Journal, id 
 	}
 	if why := c.behind(ctx, id); why != "" {
 		return &StepError{Step: c.id, Code: CodeVerify,
-			Text: fmt.Sprintf("%d rows differed, but the duplication was not able to ship them: %s", out.Differences, why),
+			Text: fmt.Sprintf("%s differed, but the duplication was not able to ship them: %s", plan.Counted(out.Differences, "row"), why),
 			Hint: "run the same command again when it has caught up: it compares anew"}
 	}
 	return &DifferencesError{Step: c.id, Count: out.Differences,

@@ -39,7 +39,7 @@ func (c *copyRunner) done(context.Context) (bool, string, error) {
 	if err != nil || !ok {
 		return false, "not every partition is copied", err
 	}
-	return true, fmt.Sprintf("%d rows (%s) acknowledged by the target", out.Rows, plan.Bytes(out.Bytes)), nil
+	return true, fmt.Sprintf("%s (%s) acknowledged by the target", plan.Counted(out.Rows, "row"), plan.Bytes(out.Bytes)), nil
 }
 
 func (c *copyRunner) run(ctx context.Context) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/marker"
@@ -139,7 +138,7 @@ func (b base) undoDuplication(ctx context.Context, a plan.RemoveDuplication) (st
 	}
 	text += fmt.Sprintf(", its follower %s (id %d) is dropped", a.Target, follower.ID)
 	if a.Reserve > 0 {
-		text += fmt.Sprintf(" and can be recalled for %s", a.Reserve.Round(time.Hour))
+		text += fmt.Sprintf(" and can be recalled for %s", plan.Duration(a.Reserve))
 	}
 	return text, nil
 }

@@ -3,6 +3,8 @@ package apply
 import (
 	"fmt"
 	"time"
+
+	"github.com/pegmigrate/pegmigrate/plan"
 )
 
 // Codes of run-time failures.
@@ -89,7 +91,7 @@ type DifferencesError struct {
 
 // Error implements error.
 func (e *DifferencesError) Error() string {
-	s := fmt.Sprintf("%s: source and target differ in %d rows", e.Step, e.Count)
+	s := fmt.Sprintf("%s: source and target differ in %s", e.Step, plan.Counted(e.Count, "row"))
 	if e.SourceChanged > 0 {
 		s += fmt.Sprintf("; %d partitions of the source were written to during the copy", e.SourceChanged)
 	}
@@ -114,7 +116,7 @@ func (e *BudgetError) Error() string {
 	case e.Cause != nil:
 		return fmt.Sprintf("%s: %v; the fence was lifted", e.Step, e.Cause)
 	}
-	return fmt.Sprintf("%s: the write-reject budget of %s is used up; the fence was lifted", e.Step, e.Budget)
+	return fmt.Sprintf("%s: the write-reject budget of %s is used up; the fence was lifted", e.Step, plan.Duration(e.Budget))
 }
 
 // Unwrap gives the cause.

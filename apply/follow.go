@@ -199,7 +199,7 @@ func (f *followRunner) wedged(s followed) error {
 		return nil
 	}
 	return &StepError{Step: f.id, Code: CodeDuplication,
-		Text: fmt.Sprintf("the follower exists for %s and the duplication is still in %s: on 2.4 and 2.5 it stays there for ever", age.Round(time.Second), s.entry.Status),
+		Text: fmt.Sprintf("the follower exists for %s and the duplication is still in %s: on 2.4 and 2.5 it stays there for ever", plan.Duration(age), s.entry.Status),
 		Hint: "`" + f.r.rollbackCommand() + "`, drop the follower if it is left, and apply again"}
 }
 

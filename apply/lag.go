@@ -166,10 +166,10 @@ func (l *lagRunner) look(ctx context.Context) (over bool, reason string, err err
 		return false, fmt.Sprintf("%d mutations are outstanding, the rate of shipping is being measured", s.outstanding), nil
 	case l.a.Budget > 0 && forecast > room:
 		return false, fmt.Sprintf("a drain would take %s now (%d mutations at %.0f per second), the budget has room for %s",
-			forecast.Round(time.Second), s.outstanding, rate, room), nil
+			plan.Duration(forecast), s.outstanding, rate, plan.Duration(max(room, 0))), nil
 	}
 	l.reached = l.r.Now()
-	l.proof = fmt.Sprintf("%d partitions, at most %d mutations behind; a drain would take %s", len(s.shipped), s.worst, forecast.Round(100*time.Millisecond))
+	l.proof = fmt.Sprintf("%d partitions, at most %d mutations behind; a drain would take %s", len(s.shipped), s.worst, plan.Duration(forecast))
 	return true, "", nil
 }
 
@@ -193,7 +193,8 @@ func (l *lagRunner) askServers(ctx context.Context) error {
 	l.fixed = 2*sync + check + l.r.Waits.Settle
 	if l.a.Budget > 0 && l.a.Budget < l.fixed {
 		return &StepError{Step: l.id, Code: CodeBudget,
-			Text: fmt.Sprintf("the write-reject budget of %s is below the smallest window of %s: two config syncs of %s, a group check of %s, %s", l.a.Budget, l.fixed, sync, check, l.r.Waits.Settle),
+			Text: fmt.Sprintf("the write-reject budget of %s is below the smallest window of %s: two config syncs of %s, a group check of %s, %s",
+				plan.Duration(l.a.Budget), plan.Duration(l.fixed), plan.Duration(sync), plan.Duration(check), plan.Duration(l.r.Waits.Settle)),
 			Hint: "raise limits.write_reject, or lower config_sync_interval_ms or group_check_interval_ms of the source's servers"}
 	}
 	l.begun, l.asked = l.r.Now(), true
@@ -301,5 +302,5 @@ func (l *lagRunner) growing(ctx context.Context) {
 	}
 	l.told = last.at
 	l.warn(CodeLag, fmt.Sprintf("the lag grows: %d mutations were outstanding %s ago, %d are now; the target does not keep up with the writes",
-		first.total, last.at.Sub(first.at).Round(time.Second), last.total), l.target(ctx)+lagCauses)
+		first.total, plan.Duration(last.at.Sub(first.at)), last.total), l.target(ctx)+lagCauses)
 }

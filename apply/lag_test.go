@@ -128,7 +128,7 @@ func TestLagBudgetTooSmall(t *testing.T) {
 		s.atStep("catch-up", func() { s.locked(func(*fakeTable) { s.world.groupCheck = 100 * time.Second }) })
 		err := s.apply(t.Context())
 		s.failedOnce(s.stepError(err, apply.CodeBudget))
-		if !strings.Contains(err.Error(), "2m43s") {
+		if !strings.Contains(err.Error(), "2 min 43 s") {
 			t.Error(err)
 		}
 	})

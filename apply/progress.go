@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/plan"
 )
 
 // sight is one look at something that takes as long as it takes.
@@ -39,7 +40,7 @@ func (b base) awaitProgress(ctx context.Context, every time.Duration, code strin
 		}
 		still := now.Sub(moved)
 		if still >= s.limit {
-			return &StepError{Step: b.id, Code: code, Text: fmt.Sprintf("no progress for %s: %s", still.Round(time.Second), s.reason),
+			return &StepError{Step: b.id, Code: code, Text: fmt.Sprintf("no progress for %s: %s", plan.Duration(still), s.reason),
 				Hint: s.causes + "; the same command goes on here"}
 		}
 		b.r.Sink.Emit(event.Waiting{Step: b.id, Reason: s.reason, Elapsed: still, Limit: s.limit})

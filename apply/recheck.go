@@ -26,7 +26,7 @@ func (k *recheckRunner) done(context.Context) (bool, string, error) {
 func (k *recheckRunner) text() string {
 	switch {
 	case k.all:
-		return fmt.Sprintf("%d rows on the source, %d on the target, 0 differences", k.outcome.SourceRows, k.outcome.TargetRows)
+		return fmt.Sprintf("%s on the source, %d on the target, 0 differences", plan.Counted(k.outcome.SourceRows, "row"), k.outcome.TargetRows)
 	case k.outcome.OpenCount == 0:
 		return "no key was unequal at the live comparison"
 	}

@@ -185,7 +185,7 @@ func (t *trafficRunner) run(ctx context.Context) error {
 			return false, wrong, nil
 		}
 		agreed := t.r.Now().Sub(t.since)
-		return agreed >= t.a.For, fmt.Sprintf("source and target agree for %s of %s", agreed.Round(time.Second), t.a.For), nil
+		return agreed >= t.a.For, fmt.Sprintf("source and target agree for %s of %s", plan.Duration(agreed), plan.Duration(t.a.For)), nil
 	})
 	if err != nil {
 		return t.giveUp(ctx, err)
@@ -309,7 +309,7 @@ func (t *trafficRunner) prove(before trafficBaseline) error {
 	}
 	end := kept[len(kept)-1]
 	proof, err := blob(kindTraffic, fmt.Sprintf("for %s the source served nobody and the target %.0f requests per second (the source before the fence: %.0f), without failures on either side",
-		cmp.Or(t.r.Now().Sub(t.since).Round(time.Second), t.a.For), end.Target.ReadQPS+end.Target.WriteQPS, before.Source.ReadQPS+before.Source.WriteQPS))
+		plan.Duration(cmp.Or(t.r.Now().Sub(t.since).Round(time.Second), t.a.For)), end.Target.ReadQPS+end.Target.WriteQPS, before.Source.ReadQPS+before.Source.WriteQPS))
 	if err != nil {
 		return err
 	}

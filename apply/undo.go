@@ -70,7 +70,7 @@ func (b base) dropCreated(ctx context.Context, a plan.DropTable) (string, error)
 	if err := b.drop(ctx, a, id); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s (id %d) is dropped, it can be recalled for %s", a.Table, id, a.Reserve.Round(time.Hour)), nil
+	return fmt.Sprintf("%s (id %d) is dropped, it can be recalled for %s", a.Table, id, plan.Duration(a.Reserve)), nil
 }
 
 // createdTable finds the table to drop; id 0 and the reason when there is none.

@@ -34,7 +34,7 @@ func (v *verifyRunner) done(context.Context) (bool, string, error) {
 	if v.clean == nil {
 		return false, "not compared yet", nil
 	}
-	return true, fmt.Sprintf("%d rows on the source, %d on the target, 0 differences", v.clean.SourceRows, v.clean.TargetRows), nil
+	return true, fmt.Sprintf("%s on the source, %d on the target, 0 differences", plan.Counted(v.clean.SourceRows, "row"), v.clean.TargetRows), nil
 }
 
 func (v *verifyRunner) run(ctx context.Context) error {
@@ -93,7 +93,7 @@ func (v *verifyRunner) rounds(ctx context.Context) error {
 			return err
 		}
 		repair = v.a.Repair && (repair || len(leaked) > 0)
-		v.warn(CodeDifferences, fmt.Sprintf("comparing again (round %d): %d rows differed%s", round+1, result.Differences,
+		v.warn(CodeDifferences, fmt.Sprintf("comparing again (round %d): %s differed%s", round+1, plan.Counted(result.Differences, "row"),
 			map[bool]string{true: fmt.Sprintf(", the fence may have leaked on partitions %v", firstN(leaked, 8))}[len(leaked) > 0]), "")
 	}
 }
@@ -159,7 +159,7 @@ func (v *verifyRunner) compare(ctx context.Context, round int, repair bool, leak
 	}
 	result.Step, result.Round = v.id, round
 	if result.Stamped > 0 {
-		v.warn(CodeTTL, fmt.Sprintf("%d rows got an expiry from the source's default_ttl since they were copied; the target's will do the same", result.Stamped), "")
+		v.warn(CodeTTL, fmt.Sprintf("%s got an expiry from the source's default_ttl since they were copied; the target's will do the same", plan.Counted(result.Stamped, "row")), "")
 	}
 	v.r.Sink.Emit(result)
 	return result, nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/plan"
 )
 
 // await looks at the clusters every poll interval until look says that it is over. The reason that
@@ -30,7 +31,7 @@ func (b base) awaitEvery(ctx context.Context, every, limit time.Duration, code, 
 		}
 		elapsed := b.r.Now().Sub(begun)
 		if elapsed >= limit {
-			return &StepError{Step: b.id, Code: code, Text: "gave up after " + limit.Round(time.Millisecond).String() + ": " + reason, Hint: hint}
+			return &StepError{Step: b.id, Code: code, Text: "gave up after " + plan.Duration(limit) + ": " + reason, Hint: hint}
 		}
 		b.r.Sink.Emit(event.Waiting{Step: b.id, Reason: reason, Elapsed: elapsed, Limit: limit})
 		if !pause(ctx, every) {

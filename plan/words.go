@@ -44,17 +44,32 @@ func scaled(n, unit uint64, suffix string) string {
 	return fmt.Sprintf("%.1f %s", v, suffix)
 }
 
-// Duration writes a duration with the two units that matter: "45 s", "3 min 20 s", "5 h 40 min".
+// Duration writes a duration with the two units that matter, without one that is zero: "45 s",
+// "3 min 20 s", "5 h", "7 days".
 func Duration(d time.Duration) string {
+	two := func(n int, unit string, rest int, restUnit string) string {
+		if rest == 0 {
+			return fmt.Sprintf("%d %s", n, unit)
+		}
+		return fmt.Sprintf("%d %s %d %s", n, unit, rest, restUnit)
+	}
 	switch {
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < time.Minute:
 		return fmt.Sprintf("%.0f s", d.Seconds())
 	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+		return two(int(d.Minutes()), "min", int(d.Seconds())%60, "s")
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+		return two(int(d.Hours()), "h", int(d.Minutes())%60, "min")
 	}
-	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
+	return two(int(d.Hours())/24, "days", int(d.Hours())%24, "h")
+}
+
+// Counted writes "1 row", "4 rows".
+func Counted[N int | int32 | int64 | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -172,7 +172,9 @@ func (e Env) remember(s *session, doc *state.Document, out *view.Status) error {
 	if certificate != nil {
 		out.Window = certificate.Window
 	}
-	out.PartitionsCopied, out.PartitionCount, out.RowsCopied = o.Progress.PartitionsCopied, o.Progress.PartitionCount, o.Progress.RowsCopied
+	if view.Copies(begun) {
+		out.PartitionsCopied, out.PartitionCount, out.RowsCopied = o.Progress.PartitionsCopied, o.Progress.PartitionCount, o.Progress.RowsCopied
+	}
 	for _, step := range doc.Steps {
 		out.Steps = append(out.Steps, view.StepStatus{ID: step.ID, Status: string(step.Status), Started: step.Started,
 			Finished: step.Finished, Error: step.Error, Attempts: step.Attempts})

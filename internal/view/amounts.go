@@ -2,7 +2,6 @@ package view
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -27,14 +26,8 @@ func about(d time.Duration) string {
 	return "about " + rounded(d)
 }
 
-// rounded writes a duration without a second unit that is zero: "2 h", not "2 h 0 min".
-func rounded(d time.Duration) string {
-	s := plan.Duration(d.Round(time.Second))
-	for _, zero := range []string{" 0 s", " 0 min", " 0 h"} {
-		s = strings.TrimSuffix(s, zero)
-	}
-	return s
-}
+// rounded writes a duration in whole seconds.
+func rounded(d time.Duration) string { return plan.Duration(d.Round(time.Second)) }
 
 // estimate writes a prediction with its band: "about 2 min (50 s to 6 min)".
 func estimate(e plan.Estimate) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/plan"
 )
 
 // Certificate is the evidence of one cut-over as it is shown. What is zero was not reached, or was
@@ -195,7 +196,7 @@ func certificateSections(c Certificate) []section {
 func comparedSection(c Certificate) section {
 	s := section{title: "rows"}
 	if c.SourceRows > 0 || c.TargetRows > 0 {
-		s.lines = append(s.lines, fmt.Sprintf("%d rows on the source, %d on the target, 0 differences", c.SourceRows, c.TargetRows))
+		s.lines = append(s.lines, fmt.Sprintf("%s on the source, %d on the target, 0 differences", plan.Counted(c.SourceRows, "row"), c.TargetRows))
 	}
 	if c.Drifted > 0 {
 		s.lines = append(s.lines, fmt.Sprintf("%d of them expire at another moment, because default_ttl stamped them on each side by itself", c.Drifted))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/pegkey"
+	"github.com/pegmigrate/pegmigrate/plan"
 )
 
 // shownDifferences is how many differing rows are listed; the count tells of the rest.
@@ -29,7 +30,7 @@ func counts(v event.Verified) string {
 	if v.Differences == 1 {
 		noun = "difference"
 	}
-	return fmt.Sprintf("%d rows on the source, %d on the target, %d %s", v.SourceRows, v.TargetRows, v.Differences, noun)
+	return fmt.Sprintf("%s on the source, %d on the target, %d %s", plan.Counted(v.SourceRows, "row"), v.TargetRows, v.Differences, noun)
 }
 
 func verifiedLines(v event.Verified, style Style) []string {

@@ -74,15 +74,15 @@ func progressLine(p *plan.Plan, next int) string {
 	if next < len(p.Steps) {
 		s += ", apply goes on with " + clean(p.Steps[next].ID)
 	}
-	if n := p.Progress.PartitionCount; n > 0 && copies(p) {
-		s += fmt.Sprintf("; %d of %s copied, %d rows", p.Progress.PartitionsCopied,
-			plural(n, "source partition"), p.Progress.RowsCopied)
+	if n := p.Progress.PartitionCount; n > 0 && Copies(p) {
+		s += fmt.Sprintf("; %d of %s copied, %s", p.Progress.PartitionsCopied,
+			plural(n, "source partition"), plan.Counted(p.Progress.RowsCopied, "row"))
 	}
 	return s
 }
 
-// copies says whether rows are moved by a step of ours, whose progress is counted in partitions.
-func copies(p *plan.Plan) bool {
+// Copies says whether rows are moved by a step of ours, whose progress is counted in partitions.
+func Copies(p *plan.Plan) bool {
 	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
 		_, ok := s.Action.(plan.Copy)
 		return ok

@@ -77,6 +77,9 @@ func fact(p *plan.Plan, name string) string {
 // MiB, so a small or fresh table shows none: that is not known rather than nothing.
 func amount(rows, bytes uint64) string {
 	s := "about " + plan.Rows(rows) + " rows"
+	if rows == 1 {
+		s = "about 1 row"
+	}
 	if bytes > 0 {
 		s += ", " + plan.Bytes(bytes)
 	}

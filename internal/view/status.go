@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/state"
 )
 
@@ -28,7 +29,8 @@ type Status struct {
 	// Holder is who is at work on it, or was when it died; "" for nobody.
 	Holder string       `json:"holder,omitempty"`
 	Steps  []StepStatus `json:"steps,omitempty"`
-	// PartitionsCopied of PartitionCount source partitions, and the rows of all.
+	// PartitionsCopied of PartitionCount source partitions, and the rows of all; 0 of 0 where the
+	// servers move the rows.
 	PartitionsCopied int    `json:"partitions_copied"`
 	PartitionCount   int    `json:"partition_count"`
 	RowsCopied       uint64 `json:"rows_copied"`
@@ -70,7 +72,7 @@ func StatusText(w io.Writer, s Status, style Style) error {
 		p.hang("  document  ", fmt.Sprintf("lineage %s, serial %d, last written %s", clean(s.Lineage), s.Serial, stamp(s.UpdatedAt)), nil)
 	}
 	if s.PartitionCount > 0 {
-		p.hang("  copied    ", fmt.Sprintf("%d of %s, %d rows", s.PartitionsCopied, plural(s.PartitionCount, "source partition"), s.RowsCopied), nil)
+		p.hang("  copied    ", fmt.Sprintf("%d of %s, %s", s.PartitionsCopied, plural(s.PartitionCount, "source partition"), plan.Counted(s.RowsCopied, "row")), nil)
 	}
 	if s.Window != nil {
 		p.hang("  window    ", windowText(*s.Window)+": "+windowParts(*s.Window), nil)
