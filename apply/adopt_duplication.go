@@ -42,7 +42,7 @@ func (a *adoption) rememberDuplication(action plan.Action, record *state.Step) (
 		}
 		record.Prior, err = blob(kindEnvs, priors)
 		return true, err
-	case plan.AddDuplication:
+	case plan.AddDuplication, plan.AddReturn:
 		record.Proof, err = blob(kindDuplication, a.duplication())
 		return true, err
 	case plan.HoldBalancer:

@@ -110,21 +110,35 @@ func (r *Run) certify(change func(*Certificate)) error {
 		return nil
 	}
 	return r.Store.Update(func(d *state.Document) error {
-		c, _, err := unblob[Certificate](d.Certificate, KindCertificate)
+		kept := &d.Certificate
+		if r.Plan.Back {
+			kept = &d.ReturnCertificate
+		}
+		c, _, err := unblob[Certificate](*kept, KindCertificate)
 		if err != nil {
 			return err
 		}
 		change(&c)
 		c.Migration, c.Lineage, c.PlanID = d.Migration, d.Lineage, d.PlanFingerprint
+		if r.Plan.Back {
+			c.PlanID = r.Plan.ID
+		}
 		c.Source, c.Target = r.Plan.Source.TableRef, r.Plan.Target.TableRef
-		d.Certificate, err = blob(KindCertificate, c)
+		*kept, err = blob(KindCertificate, c)
 		return err
 	})
 }
 
 // CertificateOf reads the certificate of a document; nil when there is none.
-func CertificateOf(d *state.Document) (*Certificate, error) {
-	c, ok, err := unblob[Certificate](d.Certificate, KindCertificate)
+func CertificateOf(d *state.Document) (*Certificate, error) { return certificate(d.Certificate) }
+
+// ReturnCertificateOf reads the certificate of a return; nil when there is none.
+func ReturnCertificateOf(d *state.Document) (*Certificate, error) {
+	return certificate(d.ReturnCertificate)
+}
+
+func certificate(b *state.Blob) (*Certificate, error) {
+	c, ok, err := unblob[Certificate](b, KindCertificate)
 	if err != nil || !ok {
 		return nil, err
 	}

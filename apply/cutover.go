@@ -83,6 +83,7 @@ func (r *Run) abortWindow(ctx context.Context, at plan.Step, cause error) error 
 	if err := r.undoFence(ctx, step.ID, f.Table); err != nil {
 		return r.notLifted(step, err)
 	}
+	r.goOnReturn(ctx, base{r: r, id: step.ID})
 	if err := r.forgetMove(); err != nil && !isWriteError(cause) {
 		return err
 	}
@@ -184,6 +185,9 @@ func (r *Run) beforeFence(ctx context.Context, b base) error {
 		if err := b.routeReady(ctx, step.Action.(plan.SwitchRoute)); err != nil {
 			return err
 		}
+	}
+	if err := r.holdReturn(ctx, b); err != nil {
+		return err
 	}
 	if r.Watchdog == nil {
 		return nil

@@ -28,7 +28,7 @@ func (d *addRunner) done(ctx context.Context) (bool, string, error) {
 }
 
 func (d *addRunner) judge(list []Duplication) (bool, string, error) {
-	memory, err := d.r.duplicationMemory()
+	memory, err := d.r.memoryOf(d.id)
 	if err != nil {
 		return false, "", err
 	}
@@ -41,7 +41,7 @@ func (d *addRunner) judge(list []Duplication) (bool, string, error) {
 				Text: fmt.Sprintf("%s has a duplication to %s already (id %d, %s) that is not of this run: %v", d.a.Source, d.a.Remote, e.ID, e.Status, why),
 				Hint: "ask who added it; when nobody needs it: " + removeByHand(d.a.Source, e.ID)}
 		}
-		if err := d.r.rememberDuplication(func(p *duplicationProof) { p.ID = e.ID }); err != nil {
+		if err := d.r.rememberOf(d.id, func(p *duplicationProof) { p.ID = e.ID }); err != nil {
 			return false, "", err
 		}
 		return true, fmt.Sprintf("duplication %d to %s is in %s", e.ID, e.Remote, e.Status), nil
@@ -81,7 +81,7 @@ func (d *addRunner) run(ctx context.Context) error {
 		if err := d.clear(ctx); err != nil {
 			return err
 		}
-		before, err := d.r.duplicationMemory()
+		before, err := d.r.memoryOf(d.id)
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (d *addRunner) run(ctx context.Context) error {
 		case err == nil:
 			return d.compareMode(ctx)
 		case before.Sent.IsZero(): // this one did nothing, and there was none before it
-			if forget := d.r.rememberDuplication(func(p *duplicationProof) { *p = duplicationProof{} }); forget != nil {
+			if forget := d.r.rememberOf(d.id, func(p *duplicationProof) { *p = duplicationProof{} }); forget != nil {
 				return forget
 			}
 		default:
@@ -122,7 +122,7 @@ func (d *addRunner) run(ctx context.Context) error {
 // rememberRequest makes durable that a request leaves, and, before the first one, what the duplication
 // begins with.
 func (d *addRunner) rememberRequest(ctx context.Context) error {
-	memory, err := d.r.duplicationMemory()
+	memory, err := d.r.memoryOf(d.id)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (d *addRunner) rememberRequest(ctx context.Context) error {
 		}
 	}
 	now := d.r.Now()
-	return d.r.rememberDuplication(func(p *duplicationProof) {
+	return d.r.rememberOf(d.id, func(p *duplicationProof) {
 		if p.Sent.IsZero() {
 			p.Sent, p.Leaders, p.LostBefore = now, leaders, lost.Mutations
 		}
@@ -152,6 +152,12 @@ func (d *addRunner) rememberRequest(ctx context.Context) error {
 func (d *addRunner) clear(ctx context.Context) error {
 	refuse := func(text, hint string) error {
 		return &StepError{Step: d.id, Code: CodeDuplication, Text: text, Hint: hint}
+	}
+	if d.a.LogOnly {
+		if err := d.clearBack(ctx, refuse); err != nil {
+			return err
+		}
+		return d.alone(ctx, refuse)
 	}
 	s, err := d.table(ctx, d.a.Source)
 	if err != nil {
@@ -171,6 +177,11 @@ func (d *addRunner) clear(ctx context.Context) error {
 	case !errors.Is(err, ErrNoTable):
 		return err
 	}
+	return d.alone(ctx, refuse)
+}
+
+// alone refuses a table that is being duplicated somewhere else.
+func (d *addRunner) alone(ctx context.Context, refuse func(text, hint string) error) error {
 	list, err := d.duplications(ctx, d.a.Source)
 	if err != nil {
 		return err
@@ -220,13 +231,13 @@ func (d *addRunner) send(ctx context.Context) (id int32, lost, err error) {
 // unwanted removes a duplication that was added a moment ago and cannot be used: its follower would
 // not be the table that was declared.
 func (d *addRunner) unwanted(ctx context.Context, id int32, cause error) error {
-	if err := d.r.rememberDuplication(func(p *duplicationProof) { p.ID = id }); err != nil {
+	if err := d.r.rememberOf(d.id, func(p *duplicationProof) { p.ID = id }); err != nil {
 		return err
 	}
 	if err := d.remove(ctx, d.a.Source, id); err != nil {
 		return errors.Join(cause, err)
 	}
-	if err := d.r.rememberDuplication(func(p *duplicationProof) { *p = duplicationProof{} }); err != nil {
+	if err := d.r.rememberOf(d.id, func(p *duplicationProof) { *p = duplicationProof{} }); err != nil {
 		return err
 	}
 	return cause

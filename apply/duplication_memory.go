@@ -67,7 +67,12 @@ func (p duplicationProof) mayBe(d Duplication, late time.Duration) error {
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // duplicationStep is the step that adds the duplication.
+// In a return it is the one that the migration added for the way back.
 func (r *Run) duplicationStep() (plan.Step, plan.AddDuplication, error) {
+	if r.Plan.Back {
+		return plan.Step{ID: plan.ReturnStep}, plan.AddDuplication{Source: r.Plan.Source.TableRef, Target: r.Plan.Target.TableRef,
+			Remote: r.Plan.Target.ClusterName, LogOnly: true}, nil
+	}
 	step, ok := firstStep[plan.AddDuplication](r.Plan)
 	if !ok {
 		return plan.Step{}, plan.AddDuplication{}, &StepError{Code: CodeState2, Text: "the plan adds no duplication", Hint: "plan again"}
@@ -81,7 +86,12 @@ func (r *Run) duplicationMemory() (duplicationProof, error) {
 	if err != nil {
 		return duplicationProof{}, err
 	}
-	p, _, err := unblob[duplicationProof](r.record(step.ID).Proof, kindDuplication)
+	return r.memoryOf(step.ID)
+}
+
+// memoryOf is what the state knows of the duplication that a step added.
+func (r *Run) memoryOf(step string) (duplicationProof, error) {
+	p, _, err := unblob[duplicationProof](r.record(step).Proof, kindDuplication)
 	return p, err
 }
 
@@ -91,7 +101,12 @@ func (r *Run) rememberDuplication(change func(*duplicationProof)) error {
 	if err != nil {
 		return err
 	}
-	p, err := r.duplicationMemory()
+	return r.rememberOf(step.ID, change)
+}
+
+// rememberOf changes what the state knows of the duplication that a step added, durably.
+func (r *Run) rememberOf(step string, change func(*duplicationProof)) error {
+	p, err := r.memoryOf(step)
 	if err != nil {
 		return err
 	}
@@ -103,7 +118,7 @@ func (r *Run) rememberDuplication(change func(*duplicationProof)) error {
 	if err != nil {
 		return err
 	}
-	return r.update(step.ID, func(s *state.Step) { s.Proof = proof })
+	return r.update(step, func(s *state.Step) { s.Proof = proof })
 }
 
 // duplicationID is the id of this run's duplication.

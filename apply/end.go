@@ -8,6 +8,7 @@ import (
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/schema"
 	"github.com/pegmigrate/pegmigrate/state"
 )
 
@@ -18,7 +19,11 @@ func (r *Run) fail(ctx context.Context, step plan.Step, err error) error {
 	switch {
 	case errors.As(err, &gate):
 		r.stillFenced(step)
-		r.Sink.Emit(event.GateReached{Gate: gate.Gate, Step: step.ID, Command: r.approveCommand(gate.Gate)})
+		reached := event.GateReached{Gate: gate.Gate, Step: step.ID, Command: r.approveCommand(gate.Gate)}
+		if gate.Gate == schema.GateTicket {
+			reached.Command, reached.Until, reached.Rollback = r.completeCommand(), gate.Until, r.rollbackCommand()
+		}
+		r.Sink.Emit(reached)
 		return err
 	case r.inCutover() && !isBudget(err) && !isUndo(err):
 		err = r.abortWindow(ctx, step, err)
@@ -108,11 +113,17 @@ func (r *Run) fenceNote() (text, hint string) {
 }
 
 // rollbackCommand is the command that undoes this migration, with the same flags and folder.
-func (r *Run) rollbackCommand() string {
+func (r *Run) rollbackCommand() string { return r.command("rollback") }
+
+// command is another command about this migration.
+func (r *Run) command(verb string) string {
 	if rest, ok := strings.CutPrefix(r.Resume, "pegmigrate apply"); ok {
-		return "pegmigrate rollback" + rest
+		return "pegmigrate " + verb + rest
 	}
-	return "pegmigrate rollback"
+	if rest, ok := strings.CutPrefix(r.Resume, "pegmigrate rollback"); ok {
+		return "pegmigrate " + verb + rest
+	}
+	return "pegmigrate " + verb
 }
 
 // approveCommand is the command that opens a gate. Flags stand before the folder.
@@ -126,6 +137,9 @@ func (r *Run) approveCommand(gate string) string {
 
 func (r *Run) closing() string {
 	source, target := r.Plan.Source.TableRef, r.Plan.Target.TableRef
+	if r.Plan.Back {
+		return r.closingReturn()
+	}
 	if r.cutsOver() {
 		return r.closingCutover()
 	}

@@ -104,7 +104,7 @@ func (b base) remove(ctx context.Context, t plan.TableRef, id int32) error {
 // undoDuplication takes back what addRunner did: the duplication goes, and the follower that it
 // created, when that is declared.
 func (b base) undoDuplication(ctx context.Context, a plan.RemoveDuplication) (string, error) {
-	memory, prepared, err := b.findDuplication(ctx, a)
+	memory, prepared, err := b.findDuplication(ctx, b.id, a)
 	if err != nil {
 		return "", err
 	}
@@ -146,11 +146,11 @@ func (b base) undoDuplication(ctx context.Context, a plan.RemoveDuplication) (st
 // findDuplication finds the duplication that this run added, also after a request whose answer was
 // lost. prepared says that its meta may be asking for the follower right now. The id stays known when
 // the duplication itself is gone: its follower may not be.
-func (b base) findDuplication(ctx context.Context, a plan.RemoveDuplication) (memory duplicationProof, prepared bool, err error) {
+func (b base) findDuplication(ctx context.Context, step string, a plan.RemoveDuplication) (memory duplicationProof, prepared bool, err error) {
 	begun := b.r.Now()
 	late := (&addRunner{base: b}).late()
 	for {
-		if memory, err = b.r.duplicationMemory(); err != nil || memory.ID == 0 && memory.Sent.IsZero() {
+		if memory, err = b.r.memoryOf(step); err != nil || memory.ID == 0 && memory.Sent.IsZero() {
 			return memory, false, err
 		}
 		list, err := b.duplications(ctx, a.Source)
@@ -164,7 +164,7 @@ func (b base) findDuplication(ctx context.Context, a plan.RemoveDuplication) (me
 			if e.Remote != a.Remote || memory.mayBe(e, late) != nil {
 				continue
 			}
-			err := b.r.rememberDuplication(func(p *duplicationProof) { p.ID = e.ID })
+			err := b.r.rememberOf(step, func(p *duplicationProof) { p.ID = e.ID })
 			memory.ID = e.ID
 			return memory, e.Status == dsInit || e.Status == dsPrepare, err
 		}
@@ -205,6 +205,8 @@ func (b base) compensateDuplication(ctx context.Context, undo plan.Action) (stri
 		return b.undoDuplication(ctx, a)
 	case plan.ReleaseBalancer:
 		return b.undoHold(ctx, a)
+	case plan.RemoveReturn:
+		return b.undoReturn(ctx, a)
 	}
 	return "", fmt.Errorf("no compensation for action %q", undo.Kind())
 }
@@ -219,6 +221,8 @@ func describeUndoDuplication(a plan.Action) string {
 		return "remove the duplication of " + a.Source.String()
 	case plan.ReleaseBalancer:
 		return "give the meta function level of " + a.Cluster + " back"
+	case plan.RemoveReturn:
+		return fmt.Sprintf("remove the duplication of %s back to %s", a.Source, a.Target)
 	}
 	return a.Kind()
 }
@@ -231,6 +235,9 @@ func (r *Run) repairDuplication(step plan.Step) string {
 		if p.ID == 0 {
 			return fmt.Sprintf("in the shell of cluster %s: query_dup %s, then remove_dup %s ID", a.Source.Cluster, a.Source.Table, a.Source.Table)
 		}
+		return removeByHand(a.Source, p.ID)
+	case plan.RemoveReturn:
+		p, _ := r.memoryOf(step.ID)
 		return removeByHand(a.Source, p.ID)
 	case plan.ReleaseBalancer:
 		if level, ok, err := unblob[string](r.record(step.ID).Prior, kindLevel); err == nil && ok {

@@ -29,6 +29,7 @@ const (
 	CodeRoute         = "PM3018" // the route record
 	CodeProxy         = "PM3019" // a proxy does not lead where the record does
 	CodeWatchdog      = "PM3020"
+	CodeTicket        = "PM3045" // there is no return ticket (any more), or it does not hold right now
 	CodeDuplication   = "PM3041" // the duplication is not this run's, is gone, paused, or stuck
 	CodeLag           = "PM3042" // the target does not catch up
 	CodeTraffic       = "PM3043" // clients are not seen to have moved
@@ -63,6 +64,8 @@ func (e *StepError) Unwrap() error { return e.Err }
 type GateError struct {
 	Gate string
 	Step string
+	// Until is when the gate opens by itself, zero for never.
+	Until time.Time
 }
 
 // Error implements error.

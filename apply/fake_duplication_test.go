@@ -43,6 +43,7 @@ type fakeDup struct {
 	snapshot map[string]fakeRow // the checkpoint, nil before
 	follower *fakeTable
 	removed  bool // not listed any more; replicas hear of it with the next sync
+	logOnly  bool // it ships into a table that is there, from now on
 }
 
 // fakeShip is how far one partition's primary came.
@@ -120,6 +121,9 @@ func (t *fakeTable) take(at time.Time, m fakeMutation) error {
 func (w *fakeWorld) walk(t *fakeTable, d *fakeDup) {
 	if d.status == "DS_INIT" && w.now.Sub(d.created) >= time.Second {
 		d.status = "DS_PREPARE"
+		if d.logOnly {
+			d.status = "DS_LOG"
+		}
 	}
 	if w.now.Sub(d.synced) < dupSync {
 		return
@@ -203,7 +207,7 @@ func (w *fakeWorld) ship(t *fakeTable, d *fakeDup) {
 	}
 	for i, p := range t.parts {
 		s := p.ships[d.id]
-		if w.now.Before(s.from) {
+		if w.now.Before(s.from) || s.confirmed < 0 {
 			continue
 		}
 		last := p.committed(w.now)
@@ -233,12 +237,13 @@ func (p *fakePart) at(decree int64) fakeMutation {
 
 // arrive is one shipped mutation at the target; false when its primary does not take it.
 func (w *fakeWorld) arrive(f *fakeTable, partition int, m fakeMutation) bool {
-	p := f.parts[partition]
-	if !f.open(p, w.now) || p.deniesAt(w.now) {
-		return false
-	}
 	if m.Kind == emptyWrite || m.foreign {
 		return true
+	}
+	p := f.parts[partition]
+	if !f.open(p, w.now) || p.deniesAt(w.now) {
+		f.failures.writes++
+		return false
 	}
 	m.foreign = true
 	return f.take(w.now, m) == nil
@@ -260,9 +265,16 @@ func (w *fakeWorld) startDuplication(t *fakeTable, a plan.AddDuplication) int32 
 			d.id = other.id + 1
 		}
 	}
+	d.logOnly = a.LogOnly
 	for _, p := range t.parts {
 		at := p.committed(w.now)
 		p.ships[d.id] = &fakeShip{shipped: at, confirmed: at}
+		if a.LogOnly {
+			p.ships[d.id].confirmed = -1
+		}
+	}
+	if a.LogOnly {
+		d.follower = w.clusters[strings.TrimPrefix(a.Remote, "cluster-")].tables[a.Target.Table]
 	}
 	t.dups = append(t.dups, d)
 	return d.id
@@ -310,6 +322,29 @@ func (f fakeDuplications) AddDuplication(ctx context.Context, a plan.AddDuplicat
 		return id, added
 	}
 	return id, err
+}
+
+func (f fakeDuplications) HoldDuplication(ctx context.Context, ref plan.TableRef, id int32, hold bool) error {
+	return f.w.around(ctx, call{name: "HoldDuplication", table: ref, detail: fmt.Sprint(" ", id, " ", hold), changes: true}, func() error {
+		t, err := f.w.find(ref)
+		if err != nil {
+			return fmt.Errorf("ERR_APP_NOT_EXIST: %w", apply.ErrRefused)
+		}
+		from, to := "DS_LOG", "DS_PAUSE"
+		if !hold {
+			from, to = to, from
+		}
+		for _, d := range t.dups {
+			if d.id == id && !d.removed {
+				if d.status != from && d.status != to {
+					return fmt.Errorf("ERR_INVALID_PARAMETERS: %w", apply.ErrRefused)
+				}
+				d.status = to
+				return nil
+			}
+		}
+		return fmt.Errorf("ERR_OBJECT_NOT_FOUND: %w", apply.ErrRefused)
+	})
 }
 
 func (f fakeDuplications) RemoveDuplication(ctx context.Context, ref plan.TableRef, id int32) error {

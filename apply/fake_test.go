@@ -228,6 +228,9 @@ func (w *fakeWorld) move(ref plan.TableRef, partition int, learns time.Duration)
 	// heard of the duplication.
 	for _, s := range p.ships {
 		s.shipped, s.from = s.confirmed, w.now.Add(dupSync)
+		if s.confirmed < 0 { // nothing is stored: it begins with its own last decree
+			s.shipped = p.committed(w.now)
+		}
 	}
 }
 

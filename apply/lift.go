@@ -93,6 +93,9 @@ func (r *Run) denyPrior() (marker.Prior, error) {
 			return p, err
 		}
 	}
+	if r.Plan.Back { // what the table had before the migration began it had not from its clients
+		return marker.Prior{}, nil
+	}
 	p, err := r.priors()
 	return p.SourceEnvs[plan.EnvDeny], err
 }

@@ -226,13 +226,11 @@ func (b base) mark(ctx context.Context, t plan.TableRef, role string, peer plan.
 
 // priors reads what the first step found.
 func (r *Run) priors() (ownPriors, error) {
-	for _, s := range r.Plan.Steps {
-		if _, ok := s.Action.(plan.Own); !ok {
-			continue
-		}
-		p, ok, err := unblob[ownPriors](r.record(s.ID).Prior, kindPriors)
-		if err != nil || ok {
-			return p, err
+	if doc := r.Store.Document(); doc != nil { // a return has no such step of its own
+		for _, s := range doc.Steps {
+			if p, ok, err := unblob[ownPriors](s.Prior, kindPriors); err != nil || ok {
+				return p, err
+			}
 		}
 	}
 	return ownPriors{}, &StepError{Code: CodeState2, Text: "the state document does not hold the prior values",

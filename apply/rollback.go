@@ -28,8 +28,7 @@ func (r *Run) Rollback(ctx context.Context) error {
 		return err
 	}
 	if id := r.pastReturn(); id != "" {
-		return &StepError{Step: id, Code: CodeFinished, Text: "this step was begun, and nothing before it is undone any more",
-			Hint: "`" + r.Resume + "` finishes the migration"}
+		return r.errNoReturn(id)
 	}
 	closing := r.undone()
 	r.Sink.Emit(event.RunStarted{Migration: r.Plan.Migration, Command: "rollback", Lineage: doc.Lineage, PlanID: r.Plan.ID,

@@ -35,6 +35,8 @@ type Run struct {
 	watch *fenceWatch
 	// sync is the config sync interval of each cluster that was asked.
 	sync map[string]time.Duration
+	// checks are group check intervals of clusters whose servers ship the last mutation late.
+	checks map[string]time.Duration
 	// freezer holds the decrees frozen in the window of a cut-over; nil outside.
 	freezer *freezer
 	// loss knows what was lost by the servers of the source.
@@ -50,7 +52,7 @@ func New(c Config) *Run {
 		c.Now = time.Now
 	}
 	c.Waits = c.Waits.withDefaults()
-	return &Run{Config: c, started: c.Now(), sync: map[string]time.Duration{}}
+	return &Run{Config: c, started: c.Now(), sync: map[string]time.Duration{}, checks: map[string]time.Duration{}}
 }
 
 // runner does one kind of action. A new action needs a new runner and nothing else.
@@ -72,7 +74,16 @@ type standing interface {
 
 // Apply runs every step that is not done. Errors: *StepError, *GateError, *InterruptedError,
 // *DifferencesError, *BudgetError, *state.WriteError.
-func (r *Run) Apply(ctx context.Context) (err error) {
+func (r *Run) Apply(ctx context.Context) error {
+	if doc := r.Store.Document(); doc != nil && doc.Return != nil && !r.Plan.Back && doc.Outcome == state.OutcomeOpen {
+		return &StepError{Code: CodeTicket, Text: "clients are being led back: a return is under way",
+			Hint: "`" + r.rollbackCommand() + "` goes on with it"}
+	}
+	return r.carryOut(ctx, "apply", state.OutcomeDone)
+}
+
+// carryOut runs every step that is not done, and notes the outcome.
+func (r *Run) carryOut(ctx context.Context, command, outcome string) error {
 	defer r.disarm()
 	defer r.stopWatch()
 	doc := r.Store.Document()
@@ -84,8 +95,8 @@ func (r *Run) Apply(ctx context.Context) (err error) {
 			Hint: "`pegmigrate verify` compares the tables again"}
 	}
 	r.Sink.Emit(event.RunStarted{
-		Migration: r.Plan.Migration, Command: "apply", Lineage: doc.Lineage, PlanID: r.Plan.ID,
-		Resumed: anyBegun(doc), Steps: stepIDs(r.Plan),
+		Migration: r.Plan.Migration, Command: command, Lineage: doc.Lineage, PlanID: r.Plan.ID,
+		Resumed: r.anyBegun(), Steps: stepIDs(r.Plan),
 	})
 	var last plan.Step
 	if err := r.overdueFence(ctx); err != nil {
@@ -105,14 +116,14 @@ func (r *Run) Apply(ctx context.Context) (err error) {
 		}
 	}
 	if err := r.Store.Update(func(d *state.Document) error {
-		d.Outcome = state.OutcomeDone
+		d.Outcome = outcome
 		return nil
 	}); err != nil {
 		return r.fail(ctx, last, err)
 	}
 	moved := r.moved()
 	r.Sink.Emit(event.RunDone{
-		Migration: r.Plan.Migration, Command: "apply", Rows: moved.Rows, Bytes: moved.Bytes,
+		Migration: r.Plan.Migration, Command: command, Rows: moved.Rows, Bytes: moved.Bytes,
 		Elapsed: r.Now().Sub(r.started), Text: r.closing(),
 	})
 	return nil
@@ -229,8 +240,8 @@ func (r *Run) afterStep(step plan.Step) error {
 	return nil
 }
 
-func anyBegun(doc *state.Document) bool {
-	return slices.ContainsFunc(doc.Steps, func(s state.Step) bool { return s.Attempts > 0 })
+func (r *Run) anyBegun() bool {
+	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return r.record(s.ID).Attempts > 0 })
 }
 
 func stepIDs(p *plan.Plan) []string {

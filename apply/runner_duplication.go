@@ -28,6 +28,16 @@ func (r *Run) duplicationRunner(b base, step plan.Step) runner {
 		return &endRunner{b, a}
 	case plan.DeleteEnvs:
 		return &deleteEnvsRunner{b, a}
+	case plan.AddReturn:
+		return &returnRunner{b, a}
+	case plan.AwaitReturn:
+		return &readyRunner{base: b, a: a}
+	case plan.HoldTicket:
+		return &ticketRunner{b, a}
+	case plan.RemoveReturn:
+		return &endReturnRunner{b, a}
+	case plan.Deny:
+		return &denyRunner{base: b, a: a}
 	case plan.DropTable:
 		return &dropSourceRunner{b, a}
 	}

@@ -46,7 +46,8 @@ func (r *Run) compensate(ctx context.Context, step plan.Step) (string, error) {
 
 // undoLimit adds the time that envs take to get into force, where that is proven.
 func (b base) undoLimit(ctx context.Context, undo plan.Action) (time.Duration, error) {
-	if _, ok := undo.(plan.RemoveDuplication); ok {
+	switch undo.(type) {
+	case plan.RemoveDuplication, plan.RemoveReturn:
 		// A request that may still take effect, the removal, a follower that turns up late, its drop.
 		return 2*b.r.Waits.Undo + b.r.Waits.Transient + b.r.Waits.Call + b.r.Waits.DuplicationSync, nil
 	}

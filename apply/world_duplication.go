@@ -52,6 +52,8 @@ type Duplications interface {
 	// AddDuplication answers ErrOutcomeUnknown when the reply was lost, ErrRefused with the server's
 	// hint when it will not.
 	AddDuplication(ctx context.Context, a plan.AddDuplication) (id int32, err error)
+	// HoldDuplication takes one in DS_LOG to DS_PAUSE, or back. Idempotent.
+	HoldDuplication(ctx context.Context, t plan.TableRef, id int32, hold bool) error
 	// RemoveDuplication is idempotent: one that is gone is no mistake.
 	RemoveDuplication(ctx context.Context, t plan.TableRef, id int32) error
 	// Lag reads every partition of the table, ordered by partition.

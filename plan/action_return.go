@@ -3,9 +3,9 @@ package plan
 import "time"
 
 // AddReturn adds the duplication of a return ticket: from the table that is being moved to, back to the
-// one that is left, of the log only. It is added before a client writes there, held (DS_PAUSE) as soon
-// as every partition has stored the decree that it begins with, and started again by AwaitReturn: the
-// table that it goes to is fenced meanwhile, and every write that is shipped to a fenced table is
+// one that is left, of the log only. It is done when every partition has stored the decree that it
+// begins with, before a client writes there. Fence holds it (DS_PAUSE) and AwaitReturn starts it again:
+// the table that it goes to is fenced meanwhile, and every write that is shipped to a fenced table is
 // counted there as a client's write that failed.
 type AddReturn struct {
 	// Source ships: the table that is moved to.

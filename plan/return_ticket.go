@@ -18,7 +18,7 @@ func (b *builder) returnDuplicationStep(method *schema.DuplicationMethod) Step {
 	return Step{
 		ID:     ReturnStep,
 		Action: AddReturn{Source: b.target, Target: b.source, Remote: remote, FailMode: string(method.FailMode)},
-		Why: fmt.Sprintf("%s -> %s, log only, for the way back; held until the fence of %s is down: until then every write on the target is kept in its log",
+		Why: fmt.Sprintf("%s -> %s, log only, for the way back; it is held as long as %s is fenced: until then every write on the target is kept in its log",
 			b.target, b.source, b.source),
 		Impact: "incr, check_and_set and check_and_mutate on the target are rejected as long as there is a return ticket",
 		Undo:   RemoveReturn{Source: b.target, Target: b.source, Remote: remote},

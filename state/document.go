@@ -97,6 +97,10 @@ type Document struct {
 	Outcome string `json:"outcome,omitempty"`
 	// Certificate is the evidence of a cut-over, nil without one.
 	Certificate *Blob `json:"certificate,omitempty"`
+	// Return is the plan of a return with a ticket that is under way or done, nil without one; its steps
+	// follow those of Plan in Steps. ReturnCertificate is the evidence of its cut-over.
+	Return            *Blob `json:"return,omitempty"`
+	ReturnCertificate *Blob `json:"return_certificate,omitempty"`
 	// Checksum is that of the stored document, "sha256:" and 64 hexadecimal digits.
 	Checksum string `json:"checksum"`
 }
@@ -128,6 +132,7 @@ func (d *Document) Clone() *Document {
 	}
 	c := *d
 	c.Plan, c.Owner, c.Certificate = d.Plan.clone(), d.Owner.clone(), d.Certificate.clone()
+	c.Return, c.ReturnCertificate = d.Return.clone(), d.ReturnCertificate.clone()
 	c.Approved = slices.Clone(d.Approved)
 	c.Steps = slices.Clone(d.Steps)
 	for i := range c.Steps {

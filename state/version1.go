@@ -25,6 +25,10 @@ type documentV1 struct {
 	Steps               []stepV1  `json:"steps"`
 	// Certificate was added within format 1: who does not know it loses nothing that a run needs.
 	Certificate *blobV1 `json:"certificate,omitempty"`
+	// Return and ReturnCertificate were added within format 1: a tool that does not know them does not
+	// know the actions of a plan with a return ticket either, and refuses it.
+	Return            *blobV1 `json:"return,omitempty"`
+	ReturnCertificate *blobV1 `json:"return_certificate,omitempty"`
 	// Plan comes last: it is long, and a person who opens the file looks for the rest.
 	Plan *blobV1 `json:"plan,omitempty"`
 }
@@ -59,7 +63,7 @@ func readV1(raw json.RawMessage) (*Document, error) {
 		ConfigFingerprint: v.ConfigFingerprint, IdentityFingerprint: v.IdentityFingerprint,
 		PlanFingerprint: v.PlanFingerprint, Plan: v.Plan.blob(), Steps: make([]Step, 0, len(v.Steps)),
 		Owner: v.Owner.blob(), Approved: v.Approved, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt, Outcome: v.Outcome,
-		Certificate: v.Certificate.blob(),
+		Certificate: v.Certificate.blob(), Return: v.Return.blob(), ReturnCertificate: v.ReturnCertificate.blob(),
 	}
 	for _, s := range v.Steps {
 		d.Steps = append(d.Steps, Step{
@@ -77,6 +81,7 @@ func writeV1(d *Document) (json.RawMessage, error) {
 		PlanFingerprint: d.PlanFingerprint, CreatedAt: d.CreatedAt.UTC(), UpdatedAt: d.UpdatedAt.UTC(),
 		Outcome: d.Outcome, Approved: d.Approved, Owner: newBlobV1(d.Owner), Steps: make([]stepV1, 0, len(d.Steps)),
 		Plan: newBlobV1(d.Plan), Certificate: newBlobV1(d.Certificate),
+		Return: newBlobV1(d.Return), ReturnCertificate: newBlobV1(d.ReturnCertificate),
 	}
 	for _, s := range d.Steps {
 		v.Steps = append(v.Steps, stepV1{

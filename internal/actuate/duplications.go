@@ -68,7 +68,7 @@ func (d *Duplications) AddDuplication(ctx context.Context, a plan.AddDuplication
 	if err := d.canName(ctx, c, a); err != nil {
 		return 0, err
 	}
-	added, err := c.AddDuplication(ctx, pegasus.DuplicationSpec{Table: a.Source.Table, Remote: a.Remote,
+	added, err := c.AddDuplication(ctx, pegasus.DuplicationSpec{Table: a.Source.Table, Remote: a.Remote, LogOnly: a.LogOnly,
 		RemoteTable: a.RemoteTable, RemoteReplicas: a.Replicas})
 	if err != nil {
 		return 0, notAdded(err)
@@ -127,6 +127,19 @@ func refusedDuplication(err error) error {
 		return fmt.Errorf("%w: %w", apply.ErrRefused, err)
 	}
 	return refused(err)
+}
+
+// HoldDuplication implements apply.Duplications.
+func (d *Duplications) HoldDuplication(ctx context.Context, ref plan.TableRef, id int32, hold bool) error {
+	c, err := d.clusters.cluster(ref.Cluster)
+	if err != nil {
+		return err
+	}
+	status := idl.DupLog
+	if hold {
+		status = idl.DupPause
+	}
+	return refusedDuplication(c.SetDuplicationStatus(ctx, ref.Table, id, status))
 }
 
 // RemoveDuplication implements apply.Duplications. A table that is gone has no duplications.

@@ -240,6 +240,10 @@ type GateReached struct {
 	Gate    string `json:"gate"`
 	Step    string `json:"step"`
 	Command string `json:"command"`
+	// Until is when the gate opens by itself, Rollback the command that goes back until then; only a
+	// return ticket has them.
+	Until    time.Time `json:"until,omitzero"`
+	Rollback string    `json:"rollback,omitempty"`
 }
 
 // UndoStarted, UndoDone and UndoFailed frame the compensation of one step.

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -140,6 +141,14 @@ func (n *narrator) fence(e event.FenceProven) string {
 }
 
 func (n *narrator) gate(e event.GateReached) []string {
+	if e.Rollback != "" {
+		until := e.Until.UTC().Format(time.RFC3339)
+		return []string{
+			n.style.yellow(fmt.Sprintf("clients are on the target; the return ticket is valid until %s (step %s)", until, clean(e.Step))),
+			"  lead them back with: " + clean(e.Rollback),
+			"  end it with: " + clean(e.Command) + ", or apply after that time",
+		}
+	}
 	return []string{
 		n.style.yellow(fmt.Sprintf("waiting at gate %q (step %s); nothing after it has begun", clean(e.Gate), clean(e.Step))),
 		"  go on with: " + clean(e.Command),

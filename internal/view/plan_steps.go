@@ -233,6 +233,8 @@ func undoText(a plan.Action) string {
 		return "remove the duplication; " + clean(a.Target.String()) + " stays"
 	case plan.ReleaseBalancer:
 		return "give " + clean(a.Cluster) + " its meta level back"
+	case plan.RemoveReturn:
+		return "remove the duplication"
 	}
 	return clean(a.Kind())
 }
