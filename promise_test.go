@@ -53,13 +53,13 @@ func TestStoppedWritersWereNotStopped(t *testing.T) {
 			s := newStage(t, 2000, 100_000, "stopped", "full")
 			row := sandbox.Row{Key: pegkey.Encode(nil, []byte("user000777"), nil), Value: []byte("changed meanwhile")}
 			// The write happens before a put is answered: nothing is compared by then.
-			s.onPut = func(n int64) {
+			s.onPut.Store(new(func(n int64) {
 				if n == at {
 					if err := s.a.Load("t", only(row)); err != nil {
 						t.Error(err)
 					}
 				}
-			}
+			}))
 			for range 2 {
 				cmd, out := s.start(t, "apply", "-auto-approve")
 				_ = cmd.Wait()

@@ -24,9 +24,9 @@ import (
 type stage struct {
 	a, b   *sandbox.Cluster
 	dir    string
-	silent [2]atomic.Bool // a, b: no request is heard
-	puts   atomic.Int64   // on b
-	onPut  func(n int64)  // called before the n-th put on b is answered; may be nil
+	silent [2]atomic.Bool                // a, b: no request is heard
+	puts   atomic.Int64                  // on b
+	onPut  atomic.Pointer[func(n int64)] // called before the n-th put on b is answered; nil for none
 }
 
 func newStage(t *testing.T, rows, rate int, writes, verify string) *stage {
@@ -89,8 +89,9 @@ func (s *stage) hook(cluster int) sandbox.Hook {
 			return sandbox.Drop()
 		}
 		if cluster == 1 && c.RPC == idl.NamePut && c.Phase == sandbox.After {
-			if n := s.puts.Add(1); s.onPut != nil {
-				s.onPut(n)
+			n := s.puts.Add(1)
+			if onPut := s.onPut.Load(); onPut != nil {
+				(*onPut)(n)
 			}
 		}
 		return sandbox.Pass()
