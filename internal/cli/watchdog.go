@@ -37,6 +37,10 @@ const (
 // holderWatchdog is the command under which a watchdog holds the lock of the state.
 const holderWatchdog = "pegmigrate watchdog"
 
+// lockPoll is the time between two attempts to take over the state of an apply that has died: clients
+// wait meanwhile.
+const lockPoll = 20 * time.Millisecond
+
 // armLimit bounds the start of a watchdog, disarmLimit its end.
 const (
 	armLimit    = 30 * time.Second
@@ -160,14 +164,30 @@ func (g *guard) wait(ctx context.Context) error {
 	return g.lift(ctx, cluster)
 }
 
+// takeOver opens the state once nobody else is at work on it. A process that dies has closed its pipe
+// before the kernel drops its lock, so that the lock may be held by a dead apply for a moment. One that
+// is held longer is another apply's or rollback's; should that die before it did anything about the
+// fence, nobody but this process is left.
+func (g *guard) takeOver(ctx context.Context) (*state.Store, error) {
+	limit := g.env.Now().Add(g.env.Waits.FenceMargin + g.env.Waits.Undo)
+	for {
+		store, err := state.Open(g.env.FS, g.dir, g.migration, state.Self(holderWatchdog, g.env.Now()), state.WithClock(g.env.Now))
+		var locked *state.LockedError
+		if err == nil || !errors.As(err, &locked) || g.env.Now().After(limit) {
+			return store, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(g.env.Waits.Poll, lockPoll)):
+		}
+	}
+}
+
 // lift takes the state over and lifts the fence. What it says goes into a log beside the state too:
 // the terminal of apply may be gone.
 func (g *guard) lift(ctx context.Context, cluster *pegasus.Cluster) error {
-	store, err := state.Open(g.env.FS, g.dir, g.migration, state.Self(holderWatchdog, g.env.Now()), state.WithClock(g.env.Now))
-	var locked *state.LockedError
-	if errors.As(err, &locked) {
-		return nil // another apply or rollback is at work already
-	}
+	store, err := g.takeOver(ctx)
 	if err != nil {
 		return err
 	}
@@ -203,6 +223,27 @@ func (g *guard) lift(ctx context.Context, cluster *pegasus.Cluster) error {
 	}
 	return nil
 }
+
+// takeOver opens the state; nil when another command has it for so long that it must be at work.
+// The kernel closes the files of a process that was killed one after the other, in no promised order:
+// the pipe may be at its end while the lock is still held by the dead.
+func (g *guard) takeOver(ctx context.Context) (*state.Store, error) {
+	limit := g.env.Now().Add(g.env.Waits.Undo)
+	for {
+		store, err := state.Open(g.env.FS, g.dir, g.migration, state.Self(holderWatchdog, g.env.Now()), state.WithClock(g.env.Now))
+		var locked *state.LockedError
+		if !errors.As(err, &locked) {
+			return store, err
+		}
+		if g.env.Now().After(limit) {
+			return nil, nil
+		}
+		time.Sleep(lockPause)
+	}
+}
+
+// lockPause is the time between two tries to get the lock of a process that died.
+const lockPause = 5 * time.Millisecond
 
 // waitForWatchdog opens the state; while the watchdog of a run that died is lifting its fence it waits
 // for it, and says so.
