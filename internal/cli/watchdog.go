@@ -224,27 +224,6 @@ func (g *guard) lift(ctx context.Context, cluster *pegasus.Cluster) error {
 	return nil
 }
 
-// takeOver opens the state; nil when another command has it for so long that it must be at work.
-// The kernel closes the files of a process that was killed one after the other, in no promised order:
-// the pipe may be at its end while the lock is still held by the dead.
-func (g *guard) takeOver(ctx context.Context) (*state.Store, error) {
-	limit := g.env.Now().Add(g.env.Waits.Undo)
-	for {
-		store, err := state.Open(g.env.FS, g.dir, g.migration, state.Self(holderWatchdog, g.env.Now()), state.WithClock(g.env.Now))
-		var locked *state.LockedError
-		if !errors.As(err, &locked) {
-			return store, err
-		}
-		if g.env.Now().After(limit) {
-			return nil, nil
-		}
-		time.Sleep(lockPause)
-	}
-}
-
-// lockPause is the time between two tries to get the lock of a process that died.
-const lockPause = 5 * time.Millisecond
-
 // waitForWatchdog opens the state; while the watchdog of a run that died is lifting its fence it waits
 // for it, and says so.
 func (s *session) waitForWatchdog(ctx context.Context, open func() (*state.Store, error)) (*state.Store, error) {
