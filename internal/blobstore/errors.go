@@ -135,7 +135,7 @@ func isNetwork(err error) bool {
 	if !errors.As(err, &netErr) {
 		return false
 	}
-	_, number := netErr.(syscall.Errno) //nolint:errorlint // the one that As found, not one beneath it
+	_, number := netErr.(syscall.Errno)
 	return !number
 }
 
