@@ -16,7 +16,7 @@ CHAOSTIME ?= 30m
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: setup ## build bin/pegmigrate: one static binary
@@ -52,6 +52,10 @@ fuzz: setup ## run every fuzz target for FUZZTIME (20s)
 .PHONY: crash
 crash: setup ## the crash loop at every point of a run, not at a sample; more than an hour
 	$(GO) test -run '^TestCrashLoop$$' -v -timeout 4h . -crash-all
+
+.PHONY: crash-duplication
+crash-duplication: setup-race ## the crash loop of online migrations at every point, with clients at work; some hours
+	$(GO) test -race -run '^TestCrashDuplication$$' -v -timeout 12h . -crash-all
 
 .PHONY: chaos
 chaos: setup-race ## random migrations on failing clusters, killed at random, for CHAOSTIME (30m)

@@ -63,16 +63,27 @@ func mortal() {
 	transient, _ := time.ParseDuration(os.Getenv(envTransient))
 	k := &killer{at: at}
 	e := cli.OS("test")
-	e.FS = atomicfile.Observed(e.FS, k.file)
-	e.Wire.Observe = k.request
 	e.Waits = apply.Waits{
 		Poll: 5 * time.Millisecond, Call: 10 * time.Second, Healthy: time.Minute,
 		FenceMargin: 20 * time.Second, Settle: 30 * time.Millisecond, Watch: 50 * time.Millisecond, Undo: time.Minute,
 		Transient: transient,
+		Prepare:   time.Minute, Copying: time.Minute, Stall: time.Minute, Traffic: time.Minute,
+		Sample: 15 * time.Millisecond, DuplicationSync: 50 * time.Millisecond,
+	}
+	ended := func() error { return nil }
+	if os.Getenv(envCrashStep) != "" {
+		e.Waits.Poll = 20 * time.Millisecond
+		ended = mortalSteps(&e)
+	} else {
+		e.FS, e.Wire.Observe = atomicfile.Observed(e.FS, k.file), k.request
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	code := cli.Run(ctx, os.Args, e)
+	if err := ended(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 99
+	}
 	if path := os.Getenv(envPoints); path != "" {
 		if err := os.WriteFile(path, fmt.Append(nil, k.count.Load()), 0o600); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var crashRound = flag.String("crash-round", "", "only the rounds of TestCrashDuplication whose text, as a failure prints it, begins so")
+
+// dupSample is how many crash points the ordinary test visits; -crash-all visits all.
+const dupSample = 16
+
+// dupLanes is how many rounds run at a time.
+const dupLanes = 2
+
+// visit is one round: where apply dies, and what is done then.
+type visit struct {
+	death
+	command string // apply or rollback
+	// dies says that the command is killed as well, and where.
+	dies *death
+}
+
+// String describes it for messages.
+func (v visit) String() string {
+	s := v.death.String() + ", then " + v.command
+	if v.dies != nil {
+		s += ", which dies at " + v.dies.String()
+	}
+	return s
+}
+
+// TestCrashDuplication kills apply at one point after the other of an online migration while clients
+// write and read through proxies. After each death the table is writable where the route leads and
+// nowhere else, thanks to the watchdog; where the watchdog died too, the state says that there is a
+// fence, and doctor finds it without the state. Then apply goes on, or rollback puts everything back,
+// and nothing that was acknowledged is lost.
+func TestCrashDuplication(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the crash loop takes minutes; it runs without -short")
+	}
+	dir := t.TempDir()
+	first, err := newLane(t.Context(), dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, target := undisturbed(t, first)
+	first.close()
+	all, points := visits(steps)
+	all = sampleVisits(all)
+	t.Logf("%d crash points: %v", points, steps)
+	t.Logf("%d rounds", len(all))
+	queue := make(chan visit, len(all))
+	for _, v := range all {
+		queue <- v
+	}
+	close(queue)
+	var sum tally
+	var wg sync.WaitGroup
+	for i := range dupLanes {
+		wg.Go(func() {
+			if err := work(t, dir, i+1, queue, target, &sum); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	t.Log(sum.String())
+}
+
+// work takes rounds from the queue. After one that failed it goes on with fresh clusters, as what that
+// round left behind is not the next one's, or ends, when only a sample is visited.
+func work(t *testing.T, dir string, id int, queue <-chan visit, target map[string]string, sum *tally) error {
+	var l *lane
+	defer func() {
+		if l != nil {
+			l.close()
+		}
+	}()
+	for v := range queue {
+		if l == nil {
+			var err error
+			if l, err = newLane(t.Context(), dir, id); err != nil {
+				return err
+			}
+			id += dupLanes
+		}
+		err := l.visit(v, target, sum)
+		if err == nil {
+			continue
+		}
+		t.Errorf("%v: %v", v, err)
+		if !*crashAll {
+			return nil
+		}
+		l.close()
+		l = nil
+	}
+	return nil
+}
+
+// undisturbed migrates once without a death: how many points there are, and which envs the target gets.
+func undisturbed(t *testing.T, l *lane) ([]stepPoints, map[string]string) {
+	t.Helper()
+	r, err := l.begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.end()
+	steps, err := r.countSteps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := l.b.TableEnvs(r.table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.check(migrated, target); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"duplication.master_cluster", "duplication.master_metas", "replica.deny_client_request"} {
+		if _, there := target[key]; there {
+			t.Errorf("the target has %s at the end", key)
+		}
+	}
+	return steps, target
+}
+
+// windowSteps are those between the fence and the moment when clients are led away.
+func inWindow(step string) bool {
+	switch step {
+	case "fence-source", "quiesce-source", "drain", "recheck", "switch":
+		return true
+	}
+	return false
+}
+
+// visits lists the rounds, and says how many points there are. Within the window each point is visited
+// with a watchdog that lives, with one that dies too, and with one that dies at its work. What is done
+// after the death goes round, so that neighbours, which are much alike, meet all of it.
+func visits(steps []stepPoints) (out []visit, points int) {
+	for _, s := range steps {
+		points += s.Points
+		for at := 1; at <= s.Points; at++ {
+			d := death{step: s.Step, at: at}
+			n := len(out)
+			switch n % 5 {
+			case 3:
+				d.late = time.Duration(1+n%7) * time.Millisecond
+			}
+			out = append(out, goOn(d, n, steps))
+			if !inWindow(s.Step) {
+				continue
+			}
+			for _, watchdog := range []int{1, 2 + at%9} {
+				d.watchdog = watchdog
+				out = append(out, goOn(d, at+watchdog, steps))
+			}
+		}
+	}
+	return out, points
+}
+
+// goOn decides what is done after a death.
+func goOn(d death, n int, steps []stepPoints) visit {
+	v := visit{death: d, command: "apply"}
+	if n%3 == 1 {
+		v.command = "rollback"
+	}
+	if n%4 == 3 {
+		s := steps[(n*7)%len(steps)]
+		v.dies = &death{step: s.Step, at: 1 + n%max(s.Points, 1), watchdog: n / 4 % 3}
+	}
+	return v
+}
+
+// sampleVisits picks rounds evenly.
+func sampleVisits(all []visit) []visit {
+	var out []visit
+	switch {
+	case *crashRound != "":
+		for _, v := range all {
+			if strings.HasPrefix(v.String(), *crashRound) {
+				out = append(out, v)
+			}
+		}
+		return out
+	case *crashAll:
+		return all
+	}
+	for i := range min(dupSample, len(all)) {
+		out = append(out, all[i*len(all)/dupSample])
+	}
+	return out
+}
+
+// visit is one round.
+func (l *lane) visit(v visit, target map[string]string, sum *tally) error {
+	r, err := l.begin()
+	if err != nil {
+		return err
+	}
+	defer r.end()
+	begun := time.Now()
+	died, err := r.crash(v.death)
+	if err != nil {
+		return err
+	}
+	fenced, err := r.afterDeath(v.death)
+	if err != nil {
+		return fmt.Errorf("%w\n%s%s", err, died.out, r.watchdogLog())
+	}
+	talk := died.out
+	if v.dies != nil {
+		second, err := r.pegmigrate(r.dir, v.dies.environ(), v.command, "-auto-approve")
+		talk += second.out
+		if err == nil {
+			_, err = r.afterDeath(*v.dies)
+		}
+		if err != nil {
+			return fmt.Errorf("%w\n%s%s", err, talk, r.watchdogLog())
+		}
+	}
+	end := migrated
+	if v.command == "rollback" {
+		end = rolledBack
+	}
+	out, err := r.again(v.command)
+	if errors.Is(err, errNothingToUndo) {
+		// Nothing was begun, or the clients were led away, or a rollback had ended.
+		if !strings.Contains(out, "is rolled back already") {
+			end = migrated
+			out, err = r.again("apply")
+		} else {
+			err = nil
+		}
+	}
+	talk += out
+	if err == nil {
+		err = r.check(end, target)
+	}
+	if err != nil {
+		return fmt.Errorf("%w\n%s%s", err, talk, r.watchdogLog())
+	}
+	sum.add(v, died, fenced, end, r, time.Since(begun))
+	return nil
+}
+
+// tally counts what the rounds came to.
+type tally struct {
+	mu sync.Mutex
+	// rounds that ended well; with a first death, with a second one too; with a fence that nobody was alive
+	// to lift; rolled back; commands that gave up because the machine is slow.
+	rounds, killed, twice, fenced, back, slow int
+
+	longestOrphan, longestSilence, longest time.Duration
+	silent                                 visit
+}
+
+func (s *tally) add(v visit, died ran, fenced bool, end dupEnd, r *dupRound, took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rounds++
+	s.slow += r.slow
+	if died.killed {
+		s.killed++
+		s.longestOrphan = max(s.longestOrphan, died.orphaned)
+	}
+	if fenced {
+		s.fenced++
+	}
+	if end == rolledBack {
+		s.back++
+	}
+	if v.dies != nil {
+		s.twice++
+	}
+	if silence := r.longestSilence(); silence > s.longestSilence {
+		s.longestSilence, s.silent = silence, v
+	}
+	s.longest = max(s.longest, took)
+}
+
+// String is the summary.
+func (s *tally) String() string {
+	return fmt.Sprintf("%d rounds ended well: apply was killed in %d, the next command too in %d, %d left a fence that nobody was alive to lift, "+
+		"%d were rolled back, %d commands gave up because the machine is slow; a watchdog was at work for %v at most, the longest time without an acknowledged write was %v (%v), the longest round %v",
+		s.rounds, s.killed, s.twice, s.fenced, s.back, s.slow, s.longestOrphan, s.longestSilence, s.silent, s.longest)
+}
