@@ -76,6 +76,26 @@ func (p *fakePart) mutate(at time.Time, m fakeMutation) {
 	p.log = append(p.log, m)
 }
 
+// standStill keeps a look at decrees waiting for servers that do nothing.
+func (w *fakeWorld) standStill() {
+	w.mu.Lock()
+	until := w.stopped
+	w.mu.Unlock()
+	time.Sleep(time.Until(until))
+}
+
+// drain prepares what waited in the write queue, whatever fence there is by now.
+func (p *fakePart) drain(t *fakeTable, at time.Time) {
+	if len(p.queue) == 0 || at.Before(p.drains) {
+		return
+	}
+	for _, m := range p.queue {
+		t.rows[m.Key] = m.Row
+		p.mutate(at, m)
+	}
+	p.queue = nil
+}
+
 // committed is the last decree that the secondaries have too.
 func (p *fakePart) committed(at time.Time) int64 {
 	if p.prepared > 0 && at.Sub(p.written) < commitTime || at.Before(p.commits) {

@@ -19,6 +19,8 @@ const tick = 100 * time.Millisecond
 type fakeLife struct {
 	// now is until when everything has happened.
 	now time.Time
+	// stopped is until when looks at decrees get no answer.
+	stopped time.Time
 	// shipsLast is how 2.6 ships: the last mutation goes out without a later one behind it.
 	shipsLast bool
 	// provable bounds the rows that a canary proves.
@@ -142,6 +144,9 @@ func (w *fakeWorld) balance() {
 func (w *fakeWorld) live(t *fakeTable) {
 	if len(t.dups) == 0 {
 		return
+	}
+	for _, p := range t.parts {
+		p.drain(t, w.now)
 	}
 	for i, p := range t.parts {
 		if w.groupCheck == 0 {

@@ -161,6 +161,7 @@ func (f fakeFences) ProbeTTL(ctx context.Context, ref plan.TableRef) (stamped []
 			if !t.open(p, f.w.now) {
 				return fmt.Errorf("partition %d has no primary", i)
 			}
+			p.drain(t, f.w.now)
 			if p.ttl() != "0" {
 				stamped = append(stamped, int32(i))
 			}
@@ -174,6 +175,7 @@ func (f fakeFences) ProbeTTL(ctx context.Context, ref plan.TableRef) (stamped []
 }
 
 func (f fakeFences) Decrees(ctx context.Context, ref plan.TableRef) (out []apply.Decree, err error) {
+	f.w.standStill()
 	err = f.w.around(ctx, call{name: "Decrees", table: ref}, func() error {
 		t, err := f.w.find(ref)
 		if err != nil {
@@ -183,6 +185,7 @@ func (f fakeFences) Decrees(ctx context.Context, ref plan.TableRef) (out []apply
 			if !t.open(p, f.w.now) {
 				return fmt.Errorf("partition %d has no primary", i)
 			}
+			p.drain(t, f.w.now)
 			out = append(out, apply.Decree{Partition: int32(i), Primary: fmt.Sprintf("node%d", p.primary), Ballot: p.ballot,
 				Prepared: p.prepared, Committed: p.committed(time.Now())})
 		}

@@ -95,6 +95,9 @@ type fakePart struct {
 	ships    map[int32]*fakeShip // by duplication
 	orphan   bool                // no primary can open it
 	checked  time.Time           // of the last group check
+	// queue is what was accepted and has no decree yet; it is prepared at drains.
+	queue  []fakeMutation
+	drains time.Time
 }
 
 // knownEnvs are envs that a primary goes by from a moment on.

@@ -198,15 +198,15 @@ func (f *fenceRunner) inBudget(ctx context.Context, round *fenceRound) error {
 	return err
 }
 
-// freezeEarly freezes the decrees of partitions that have rejected writes for long enough while others
-// do not yet. A look that fails is made up for by the step that waits for all of them.
+// freezeEarly looks at the decrees of partitions that reject writes while others do not yet, and freezes
+// those that have done so for long enough. A look that fails is made up for by the step that waits for all of them.
 func (f *fenceRunner) freezeEarly(ctx context.Context, round *fenceRound) error {
 	if !f.r.cutsOver() {
 		return nil
 	}
 	z := f.r.freezerOf(f.base, f.a.Table)
 	z.add(round.list())
-	if !z.due(f.r.Now()) {
+	if !z.due() {
 		return nil
 	}
 	if _, err := z.freeze(ctx); err != nil {

@@ -9,8 +9,8 @@ import (
 )
 
 // frozen is a decree behind which a partition holds nothing that a client wrote: it was read from the
-// primary that rejects writes, long enough after its first rejection for everything that waited in its
-// write queue to have a decree.
+// primary that rejects writes, when nothing was under way there any more (calm), and long enough after
+// its first rejection.
 type frozen struct {
 	Partition int32     `json:"partition"`
 	Primary   string    `json:"primary"`
@@ -18,6 +18,8 @@ type frozen struct {
 	Decree    int64     `json:"decree"`
 	Fenced    time.Time `json:"fenced"`
 	At        time.Time `json:"at"`
+	// calm is when the first look was answered that found the decree.
+	calm time.Time
 }
 
 // freezer freezes the decrees of a table's partitions, each for itself and as early as it may be: an
@@ -28,12 +30,14 @@ type freezer struct {
 	b      base
 	table  plan.TableRef
 	fenced map[int32]Probe
+	calm   map[int32]*calm // of the fenced ones
 	done   map[int32]frozen
 }
 
 func (r *Run) freezerOf(b base, t plan.TableRef) *freezer {
 	if r.freezer == nil {
-		r.freezer = &freezer{b: b, table: t, fenced: map[int32]Probe{}, done: map[int32]frozen{}}
+		r.freezer = &freezer{b: b, table: t, fenced: map[int32]Probe{}, calm: map[int32]*calm{},
+			done: map[int32]frozen{}}
 	}
 	r.freezer.b = b
 	return r.freezer
@@ -50,7 +54,7 @@ func (f *freezer) add(probes []Probe) {
 			known = false
 		}
 		if p.Verdict == Rejected && !known {
-			f.fenced[p.Partition] = p
+			f.fenced[p.Partition], f.calm[p.Partition] = p, &calm{}
 		}
 	}
 }
@@ -58,39 +62,42 @@ func (f *freezer) add(probes []Probe) {
 // drop forgets what is known of a partition: its fence has to be proven again.
 func (f *freezer) drop(partition int32) {
 	delete(f.fenced, partition)
+	delete(f.calm, partition)
 	delete(f.done, partition)
 }
 
-// due says whether a partition can be frozen now.
-func (f *freezer) due(now time.Time) bool {
-	for p, probe := range f.fenced {
-		if _, ok := f.done[p]; !ok && now.Sub(probe.At) >= f.b.r.Waits.Settle {
-			return true
-		}
-	}
-	return false
-}
+// due says whether a look at decrees brings a partition on.
+func (f *freezer) due() bool { return len(f.done) < len(f.fenced) }
 
-// freeze reads decrees once and freezes those whose time has come.
+// freeze reads decrees once and freezes those of partitions that are calm and whose time has come. One
+// that was frozen and has grown by more than empty writes is forgotten: its primary acknowledged
+// something since.
 func (f *freezer) freeze(ctx context.Context) ([]Decree, error) {
 	asked := f.b.r.Now()
 	call, cancel := f.b.call(ctx)
 	defer cancel()
 	decrees, err := f.b.r.World.Fences.Decrees(call, f.table)
 	if err != nil {
+		disturb(f.calm)
 		return nil, err
 	}
+	sight, empty := calmSight{asked, f.b.r.Now()}, f.b.r.checks[f.table.Cluster]
 	for _, d := range decrees {
 		probe, fenced := f.fenced[d.Partition]
-		if fenced && (probe.Ballot != d.Ballot || probe.Primary != d.Primary) {
+		z, done := f.done[d.Partition]
+		switch {
+		case !fenced:
+		case probe.Ballot != d.Ballot || probe.Primary != d.Primary,
+			done && empty > 0 && max(d.Prepared, d.Committed)-z.Decree > emptyWrites(sight.answered.Sub(z.calm), empty):
 			f.drop(d.Partition)
-			continue
+		case !done:
+			c := f.calm[d.Partition]
+			c.look(d, sight, f.b.calmGap(), empty)
+			if c.proven && asked.Sub(probe.At) >= f.b.r.Waits.Settle {
+				f.done[d.Partition] = frozen{Partition: d.Partition, Primary: d.Primary, Ballot: d.Ballot, Decree: c.decree,
+					Fenced: probe.At, At: asked, calm: c.from}
+			}
 		}
-		if _, ok := f.done[d.Partition]; ok || !fenced || asked.Sub(probe.At) < f.b.r.Waits.Settle {
-			continue
-		}
-		f.done[d.Partition] = frozen{Partition: d.Partition, Primary: d.Primary, Ballot: d.Ballot, Decree: d.Prepared,
-			Fenced: probe.At, At: asked}
 	}
 	return decrees, nil
 }
@@ -159,7 +166,7 @@ func (q *freezeRunner) look(ctx context.Context) (open string, err error) {
 		return "", err
 	}
 	if n := len(all) - len(f.done); n > 0 {
-		return fmt.Sprintf("%d of %d partitions: what waited in their write queues gets %s to be prepared", n, len(all), q.r.Waits.Settle), nil
+		return fmt.Sprintf("%d of %d partitions: what was under way when they were fenced gets %s or more to be committed", n, len(all), q.r.Waits.Settle), nil
 	}
 	for _, d := range decrees {
 		if z := f.done[d.Partition]; d.Committed < z.Decree {

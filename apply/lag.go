@@ -207,7 +207,9 @@ func (b base) groupCheck(ctx context.Context, cluster string) (d time.Duration, 
 		ctx, cancel := b.call(ctx)
 		defer cancel()
 		var err error
-		d, err = b.r.World.Duplications.GroupCheck(ctx, cluster)
+		if d, err = b.r.World.Duplications.GroupCheck(ctx, cluster); err == nil {
+			b.r.checks[cluster] = d
+		}
 		return err
 	})
 	return d, err

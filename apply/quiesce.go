@@ -17,14 +17,11 @@ const quiesceLimit = 2 * time.Minute
 type quiesceRunner struct {
 	base
 	a plan.Quiesce
-	// frozen is each partition's first look behind the fence. What clients wrote before it has a
-	// decree of at most its Prepared; what comes later are empty writes of an idle primary, which
-	// would keep "nothing is prepared anywhere" from ever being true on a table of many partitions.
-	frozen map[int32]Decree
-	quiet  map[int32]bool
-	// since is when this runner first looked: writes that were accepted before the fence may wait in
-	// a primary's write queue without a decree, and a mutation that is not in its log yet is not
-	// counted as prepared. Decrees frozen earlier than Waits.Settle after it prove nothing.
+	// calm is what is known of each partition, one by one: empty writes of idle primaries would keep
+	// "nothing is prepared anywhere" from ever being true on a table of many partitions.
+	calm map[int32]*calm
+	// since is when this runner first looked. What proves partitions calm earlier than Waits.Settle
+	// after it is not believed.
 	since time.Time
 }
 
@@ -36,7 +33,7 @@ func (q *quiesceRunner) done(ctx context.Context) (bool, string, error) {
 	if len(open) > 0 {
 		return false, open[0], nil
 	}
-	return true, fmt.Sprintf("every decree prepared before is committed on %d partitions", len(q.quiet)), nil
+	return true, fmt.Sprintf("every decree prepared before is committed on %d partitions", len(q.calm)), nil
 }
 
 // holds asks again after a crash: the fence may have been down in between.
@@ -64,51 +61,55 @@ func (q *quiesceRunner) run(ctx context.Context) error {
 		})
 }
 
-// settling says that it is too early to freeze decrees.
-func (q *quiesceRunner) settling() (string, bool) {
-	now := q.r.Now()
+// settling says that it is too early to believe that partitions are calm.
+func (q *quiesceRunner) settling(now time.Time) (string, bool) {
 	if q.since.IsZero() {
 		q.since = now
 	}
 	left := q.r.Waits.Settle - now.Sub(q.since)
-	return fmt.Sprintf("writes that were queued before the fence get %s to be prepared", plan.Duration(left)), left > 0
+	return fmt.Sprintf("writes that were queued before the fence get %s to be prepared", left.Round(time.Millisecond)), left > 0
 }
 
-// look lists the partitions with mutations under way. A partition whose primary changed is looked
+// look lists the partitions with mutations under way. When the primary of one changed all are looked
 // at anew: the new one may have mutations prepared that the old one had not committed.
 func (q *quiesceRunner) look(ctx context.Context) (open []string, err error) {
-	if reason, early := q.settling(); early {
-		return []string{reason}, nil
-	}
-	ctx, cancel := q.call(ctx)
+	asked := q.r.Now()
+	call, cancel := q.call(ctx)
 	defer cancel()
-	decrees, err := q.r.World.Fences.Decrees(ctx, q.a.Table)
+	decrees, err := q.r.World.Fences.Decrees(call, q.a.Table)
 	if err != nil {
+		disturb(q.calm)
 		return nil, err
 	}
 	if len(decrees) == 0 {
 		return nil, fmt.Errorf("%s lists no partition", q.a.Table)
 	}
-	if q.frozen == nil {
-		q.frozen, q.quiet = map[int32]Decree{}, map[int32]bool{}
+	if q.calm == nil {
+		q.calm = map[int32]*calm{}
 	}
+	sight := calmSight{asked, q.r.Now()}
+	reason, early := q.settling(asked)
 	for _, d := range decrees {
-		f, known := q.frozen[d.Partition]
-		if !known || f.Ballot != d.Ballot || f.Primary != d.Primary {
-			if known && q.r.Waits.Settle > 0 {
-				q.since, q.frozen, q.quiet = q.r.Now(), nil, nil
-				return []string{fmt.Sprintf("partition %d: its primary changed, what waits in the new one's queue gets its time", d.Partition)}, nil
-			}
-			f = d
-			q.frozen[d.Partition] = d
-			delete(q.quiet, d.Partition)
+		c, known := q.calm[d.Partition]
+		if !known {
+			c = &calm{primary: d.Primary, ballot: d.Ballot}
+			q.calm[d.Partition] = c
 		}
-		if d.Committed >= f.Prepared {
-			q.quiet[d.Partition] = true
+		if c.ballot != d.Ballot || c.primary != d.Primary {
+			q.since, q.calm = asked, nil
+			return []string{fmt.Sprintf("partition %d: its primary changed, what waits in the new one's queue gets its time", d.Partition)}, nil
 		}
-		if !q.quiet[d.Partition] {
-			open = append(open, fmt.Sprintf("partition %d: decree %d is prepared, %d committed", d.Partition, f.Prepared, d.Committed))
+		c.look(d, sight, q.calmGap(), 0)
+		switch {
+		case c.proven:
+		case d.Prepared != d.Committed:
+			open = append(open, fmt.Sprintf("partition %d: decree %d is prepared, %d committed", d.Partition, d.Prepared, d.Committed))
+		default:
+			open = append(open, fmt.Sprintf("partition %d: decree %d is looked at once more", d.Partition, d.Committed))
 		}
+	}
+	if early {
+		return []string{reason}, nil
 	}
 	return open, nil
 }
