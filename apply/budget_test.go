@@ -172,7 +172,7 @@ func TestOverdueFence(t *testing.T) {
 // After a gate that nobody opened in time the fence is lifted, and the rows are copied anew.
 func TestGateInsideTheWindow(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		s := budgetScene(t, time.Second)
+		s := budgetScene(t, 500*time.Millisecond)
 		s.decl.Approve = []string{"copy", "unfence"}
 		var gate *apply.GateError
 		if err := s.apply(t.Context()); !errors.As(err, &gate) || gate.Gate != "copy" {
@@ -223,5 +223,29 @@ func TestBudgetEndsAfterTheProof(t *testing.T) {
 		s.must(s.apply(t.Context()))
 		s.same(want)
 		s.raisedOnce()
+	})
+}
+
+// Lifting fits into the budget: it begins early enough that the work that is given up can come back, the
+// request can be sent, and the last server can hear of it.
+func TestLiftingFits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := budgetScene(t, 90*time.Second)
+		s.world.hook = func(ctx context.Context, c call) error {
+			if c.name == "DeleteEnvs" && !c.after { // a meta server that takes its time
+				time.Sleep(7 * time.Second) // the fake servers know after 24 s of a config sync
+			}
+			return nil
+		}
+		stop, ended := make(chan struct{}), make(chan time.Duration)
+		go func() { ended <- rejected(s, stop) }()
+		var budget *apply.BudgetError
+		if err := s.apply(t.Context()); !errors.As(err, &budget) {
+			t.Error(err)
+		}
+		close(stop)
+		if longest := <-ended; longest > 90*time.Second || longest < 60*time.Second {
+			t.Errorf("writes were rejected for %s", longest)
+		}
 	})
 }

@@ -121,7 +121,7 @@ func (r *Run) windowLeft(ctx context.Context) (left time.Duration, ok bool, err 
 		return 0, false, err
 	}
 	sync, err := base{r: r, id: step.ID}.syncInterval(ctx, f.Table.Cluster)
-	return p.FirstRejected.Add(budget).Sub(r.Now()) - sync, true, err
+	return p.FirstRejected.Add(budget).Sub(r.Now()) - plan.LiftTime(sync), true, err
 }
 
 // inWindow does the work of one step; when the budget ends meanwhile, it closes the window.
@@ -186,7 +186,8 @@ func (r *Run) unprovenLeft(ctx context.Context) (left time.Duration, ok bool, er
 	if err != nil || s.Envs[plan.EnvDeny] != f.Mode || prior.Value == f.Mode {
 		return 0, false, err
 	}
-	return r.record(step.ID).Started.Add(budget).Sub(r.Now()), true, nil
+	sync, err := base{r: r, id: step.ID}.syncInterval(ctx, f.Table.Cluster)
+	return r.record(step.ID).Started.Add(budget).Sub(r.Now()) - plan.LiftTime(sync), true, err
 }
 
 // closeWindow lifts the fence because the budget is used up. Rows that are proven stay proven, so

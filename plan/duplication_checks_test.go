@@ -34,7 +34,7 @@ func TestDuplicationWarnings(t *testing.T) {
 		{plan.CodeDisk, false, func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Bytes = 2 << 40 }},
 		{plan.CodeIntervals, false, func(_ *schema.Migration, f *plan.Facts) { f.Source.GroupCheck = 0 }},
 		{plan.CodeIntervals, false, func(_ *schema.Migration, f *plan.Facts) { f.Source.ConfigSync = 0 }},
-		{plan.CodeWindowBudget, false, func(m *schema.Migration, _ *plan.Facts) { m.Limits.WriteReject = 200 * time.Second }},
+		{plan.CodeWindowBudget, false, func(m *schema.Migration, _ *plan.Facts) { m.Limits.WriteReject = 250 * time.Second }},
 		{plan.CodeNoRoute, false, func(m *schema.Migration, _ *plan.Facts) { method(m).Cutover.MetaProxy = nil }},
 		{plan.CodeRouteElsewhere, false, func(_ *schema.Migration, f *plan.Facts) {
 			f.Duplication.Route.MetaAddrs = []string{"10.9.0.1:34601", "10.9.0.2:34601"}

@@ -14,7 +14,7 @@ import (
 // TestResumedBudget: limits come from the declaration, which may change on the way; what is not declared
 // follows the live intervals until the fence goes up, and stays what it is behind it.
 func TestResumedBudget(t *testing.T) {
-	const begun = 265 * time.Second // what the facts of dupFacts give
+	const begun = 270 * time.Second // what the facts of dupFacts give
 	slower := func(_ *schema.Migration, f *plan.Facts) { f.Source.GroupCheck = 200 * time.Second }
 	declared := func(m *schema.Migration, _ *plan.Facts) { m.Limits.WriteReject = 5 * time.Minute }
 	little := func(m *schema.Migration, _ *plan.Facts) { m.Limits.WriteReject = time.Minute }
@@ -28,7 +28,7 @@ func TestResumedBudget(t *testing.T) {
 		{"nothing changed", "compare", nil, begun, false},
 		{"declared on the way", "compare", []func(*schema.Migration, *plan.Facts){declared}, 5 * time.Minute, false},
 		{"declared behind the fence", "drain", []func(*schema.Migration, *plan.Facts){fenced, declared}, 5 * time.Minute, false},
-		{"slower servers", "compare", []func(*schema.Migration, *plan.Facts){slower}, 465 * time.Second, false},
+		{"slower servers", "compare", []func(*schema.Migration, *plan.Facts){slower}, 470 * time.Second, false},
 		{"slower servers behind the fence", "drain", []func(*schema.Migration, *plan.Facts){fenced, slower}, begun, false},
 		{"a fence that may have come down", "drain", []func(*schema.Migration, *plan.Facts){slower}, begun, false},
 		{"too little", "compare", []func(*schema.Migration, *plan.Facts){little}, time.Minute, true},

@@ -26,8 +26,10 @@ type Window struct {
 	// Lift is what lifting the fence may take; it has to fit into the budget as well.
 	Lift  time.Duration
 	Total Estimate
-	// Minimum is the smallest budget that can work: spread, one group check, 3 s, lifting, and what the
-	// comparison takes at least when everything is compared inside the window.
+	// Minimum is the smallest budget that can work at all: spread, one group check, 3 s, lifting, and what
+	// the comparison takes at least when everything is compared inside the window. With a group check that
+	// is long beside a config sync it works only when the last write of every partition meets a group
+	// check at once: usual is the budget to declare.
 	Minimum time.Duration
 	// Budget is the declared limits.write_reject, or one that has room for the high end of everything
 	// and for lifting the fence after it.
@@ -53,6 +55,11 @@ const switchTime = time.Second
 
 // windowSlack is what the smallest budget has besides intervals: quiesce and switch.
 const windowSlack = settle
+
+// LiftTime is how long before a budget ends lifting the fence has to begin: one config sync until the
+// last server has heard of it, and a fifteenth of that, 2 s at most, for the work that is given up to
+// come back, for the request, and for the proof.
+func LiftTime(sync time.Duration) time.Duration { return sync + min(sync/15, 2*time.Second) }
 
 // A source ships what is outstanding at about shippedPerSecond mutations of one partition: a batch of
 // 4 KiB (duplicate_log_batch_bytes) is under way at a time, and answered after some milliseconds. What
@@ -82,10 +89,14 @@ func (b *builder) cutoverWindow() Window {
 	w.Total = w.Spread.Plus(w.Drain).Plus(w.Recheck).Plus(w.Switch)
 	w.Budget, w.Declared = b.m.Limits.WriteReject, true
 	if w.Budget == 0 {
-		w.Budget, w.Declared = roundUp(w.Total.High+w.Lift, budgetStep), false
+		w.Budget, w.Declared = roundUp(w.longest(), budgetStep), false
 	}
 	return w
 }
+
+// usual and longest are the budgets that fit usually, and always.
+func (w Window) usual() time.Duration   { return w.Total.Duration + LiftTime(w.ConfigSync) }
+func (w Window) longest() time.Duration { return w.Total.High + LiftTime(w.ConfigSync) }
 
 func (b *builder) comparesInWindow() bool {
 	return b.m.Verify.Mode != schema.VerifyOff && b.m.Verify.When == schema.VerifyInWindow
@@ -199,7 +210,7 @@ func (b *builder) checkWindow() {
 		}
 		b.checks.warn(CodeIntervals, place, "look at config_sync_interval_ms and group_check_interval_ms of its replica servers", "%s", text)
 	}
-	full := w.Total.High + w.Lift
+	full := w.longest()
 	switch {
 	case !w.Declared:
 		b.checks.ok("no limits.write_reject is declared: the window gets a budget of %s; the smallest is %s (%s)", Duration(w.Budget),
@@ -212,11 +223,19 @@ func (b *builder) checkWindow() {
 		}
 		b.checks.fail(CodeWindowBudget, place, hint, "limits.write_reject = %s cannot be kept: the smallest window is %s (%s)", Duration(w.Budget),
 			Duration(w.Minimum), w.parts())
+	case w.Budget < w.usual():
+		hint := fmt.Sprintf("most attempts would reject writes for nothing before they are lifted (exit code 6); declare %s, which always fit", Duration(roundUp(full, time.Second)))
+		if w.GroupCheck > w.ConfigSync {
+			hint += ", or lower " + w.settings() + " of the source's replica servers, which takes a restart of them"
+		}
+		b.checks.list = append(b.checks.list, Check{Code: CodeWindowBudget, Severity: Warning, Loud: true, Place: place, Hint: hint,
+			Text: fmt.Sprintf("limits.write_reject = %s will seldom be enough: the smallest window is %s, the usual one %s, the longest %s", Duration(w.Budget),
+				Duration(w.Minimum), Duration(w.usual()), Duration(full))})
 	case w.Budget < full:
 		b.checks.warn(CodeWindowBudget, place,
 			fmt.Sprintf("an attempt that does not fit is lifted in time (exit code 6), and apply tries again; %s always fit", Duration(roundUp(full, time.Second))),
 			"limits.write_reject = %s is enough for the smallest window of %s, not for the longest of %s (usually %s)", Duration(w.Budget),
-			Duration(w.Minimum), Duration(full), Duration(w.Total.Duration+w.Lift))
+			Duration(w.Minimum), Duration(full), Duration(w.usual()))
 	default:
 		b.checks.ok("the budget of %s has room for the longest window of %s; the smallest is %s (%s)", Duration(w.Budget), Duration(full),
 			Duration(w.Minimum), w.parts())

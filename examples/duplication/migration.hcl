@@ -83,7 +83,7 @@ migration "orders" {
   }
 
   limits {
-    write_reject     = "3m"   # the fence is lifted before it has been up for longer
+    write_reject     = "5m"   # the fence is lifted before it has been up for longer
     rows_per_second  = 200000 # of the comparison; shipping has the servers' own pace
     bytes_per_second = "64MiB"
   }
