@@ -89,6 +89,32 @@ func TestGoldenDuplications(t *testing.T) {
 			m.Verify.When = schema.VerifyInWindow
 			f.SourceTable.Rows, f.SourceTable.Bytes = 3_000_000, 900<<20
 		}),
+		"dup_return_2.5": with(func(m *schema.Migration, _ *plan.Facts) { ticket(m, 24*time.Hour) }),
+		"dup_return_2.4": with(func(m *schema.Migration, f *plan.Facts) { ticket(m, 24*time.Hour); version(f, "2.4.0") }),
+		"dup_return_2.6": with(func(m *schema.Migration, f *plan.Facts) { ticket(m, 24*time.Hour); version(f, "2.6.0") }),
+		"dup_return_trouble": with(func(m *schema.Migration, f *plan.Facts) {
+			ticket(m, time.Minute)
+			m.After = schema.After{Source: schema.AfterDrop, Reserve: 7 * 24 * time.Hour}
+			m.Limits.WriteReject = 2 * time.Minute
+			m.Target.Envs = map[string]string{"default_ttl": "3600"}
+			f.Target.GroupCheck = 100 * time.Second
+			f.Duplication.WriteQPS = 60_000_000
+		}),
+		"dup_return_held": func(t *testing.T) *plan.Plan {
+			return dupUnderWay(t, "return-ticket", func(m *schema.Migration, f *plan.Facts) {
+				f.Duplication.Entries = nil
+				f.SourceTable.Duplications = nil
+				delete(f.SourceTable.Envs, plan.EnvDeny)
+				f.Duplication.TargetEntries = []plan.DuplicationEntry{{ID: 1700000900, Remote: f.Source.Name, Status: "DS_LOG"}}
+			})
+		},
+		"dup_return_back": func(t *testing.T) *plan.Plan { return goingBack(t, func(*schema.Migration, *plan.Facts) {}) },
+		"dup_return_back_no_room": func(t *testing.T) *plan.Plan {
+			return goingBack(t, func(m *schema.Migration, f *plan.Facts) {
+				m.Limits.WriteReject, m.Verify.Mode, m.Verify.When = 90*time.Second, schema.VerifyOff, ""
+				f.Target.GroupCheck = 100 * time.Second
+			})
+		},
 		"dup_drop": with(func(m *schema.Migration, _ *plan.Facts) {
 			m.After = schema.After{Source: schema.AfterDrop, Reserve: 7 * 24 * time.Hour}
 		}),
@@ -147,10 +173,37 @@ func TestGoldenDuplications(t *testing.T) {
 	}
 }
 
+// ticket declares a return ticket.
+func ticket(m *schema.Migration, d time.Duration) {
+	m.Method.(*schema.DuplicationMethod).ReturnTicket = d
+}
+
+// goingBack is the plan of a return.
+func goingBack(t *testing.T, change func(*schema.Migration, *plan.Facts)) *plan.Plan {
+	t.Helper()
+	m, f := dupOrders(), dupFacts()
+	ticket(m, 24*time.Hour)
+	begun := build(t, m, f)
+	f.SourceTable.Marker = &plan.MarkerFacts{Lineage: "ours", Migration: "orders", Owner: "ann@desk"}
+	f.TargetTable = table(31, 64)
+	f.TargetTable.Rows, f.TargetTable.Bytes = 813_000_000, 1_300<<30
+	change(m, &f)
+	o := plan.BackOptions{Route: plan.RouteEnd{ClusterName: f.Source.Name, MetaServers: []string{"10.0.0.1:34601", "10.0.0.2:34601"}},
+		TargetID: 31, Until: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
+	p, err := plan.Back(begun, m, f, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // dupUnderWay is a run that stands before a step, in a world that changed meanwhile.
 func dupUnderWay(t *testing.T, next string, changes ...func(*schema.Migration, *plan.Facts)) *plan.Plan {
 	t.Helper()
 	m, f := dupOrders(), dupFacts()
+	if strings.HasPrefix(next, "return") {
+		ticket(m, 24*time.Hour)
+	}
 	begun := build(t, m, f)
 	done := slices.IndexFunc(begun.Steps, func(s plan.Step) bool { return s.ID == next })
 	f.SourceTable.Marker = &plan.MarkerFacts{Lineage: "ours", Migration: "orders", Owner: "ann@desk"}

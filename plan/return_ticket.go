@@ -69,6 +69,10 @@ func (b *builder) checkReturn(method *schema.DuplicationMethod, d *DuplicationFa
 	place := b.place(b.m.Range)
 	b.checks.ok("return ticket: `pegmigrate rollback` leads clients back from step return-ready until %s after the switch, as long as %s keeps up and nobody writes to it; everything is compared before",
 		Duration(ticket), b.source)
+	// Behind the switch readers are evicted, traffic is proven, and the fence comes down.
+	if least := method.Cutover.TrafficProof + 3*b.cutoverWindow().ConfigSync; ticket < least {
+		b.checks.warn(CodeReturn, place, "declare a longer return_ticket", "return_ticket = %s is counted from the switch, and the ticket is valid about %s after it at the earliest", Duration(ticket), Duration(least))
+	}
 	b.checks.list = append(b.checks.list, Check{Code: CodeReturnOpen, Severity: Warning, Loud: true, Place: place,
 		Text: fmt.Sprintf("as long as there is a return ticket %s takes writes: a fenced table takes no duplication in; clients are kept away by the route and watched by counters only, and a write that one of them does there makes the return refuse", b.source),
 		Hint: "find clients that do not go through a listed proxy before; take their rights or their network path to " + b.source.Cluster + " away"})
@@ -273,4 +277,35 @@ func backward(steps []Step) []Step {
 		out[i] = s
 	}
 	return out
+}
+
+// ResumeBack describes a return that is under way: its steps stay those that were shown, its window gets
+// the limits that are declared now. What would keep a return from being begun is only told of.
+func ResumeBack(back, begun *Plan, m *schema.Migration, f Facts, o BackOptions) (*Plan, error) {
+	fresh, err := Back(begun, m, f, o)
+	if err != nil {
+		return nil, err
+	}
+	p := *back
+	p.Steps = slices.Clone(back.Steps)
+	for i, s := range p.Steps {
+		now, ok := fresh.Step(s.ID)
+		if !ok {
+			continue
+		}
+		switch s.Action.(type) {
+		case Fence, AwaitLag, CompareLive, RecheckKeys:
+			if now.Action.Kind() == s.Action.Kind() {
+				p.Steps[i].Action, p.Steps[i].Estimate = now.Action, now.Estimate
+			}
+		}
+	}
+	p.Checks = slices.Clone(fresh.Checks)
+	for i := range p.Checks {
+		if p.Checks[i].Severity == Error {
+			p.Checks[i].Severity = Warning
+		}
+	}
+	p.Clients, p.Return, p.Estimate = fresh.Clients, fresh.Return, fresh.Estimate
+	return &p, p.seal()
 }

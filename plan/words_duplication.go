@@ -47,6 +47,9 @@ func (b *builder) rejectedLine(p *Plan, w Window) string {
 
 // afterwards is what clients notice behind the point of no return.
 func (b *builder) afterwards(p *Plan, method *schema.DuplicationMethod) string {
+	if open := indexOf(p, "open-return"); open > 0 && b.f.Owned.Progress.StepsDone >= open && b.f.SourceTable.Envs[EnvDeny] == "" {
+		return fmt.Sprintf("led to %s since step %d; whoever still asks %s is served there, and makes a return impossible by a write", b.target, indexOf(p, "switch"), b.source)
+	}
 	if method.Cutover.MetaProxy != nil {
 		return fmt.Sprintf("led to %s since step %d; whoever still asks %s is turned away", b.target, indexOf(p, "switch"), b.source)
 	}

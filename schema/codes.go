@@ -56,6 +56,7 @@ const (
 	CodeSize              Code = "PM1057"
 	CodeLimit             Code = "PM1058"
 	CodeRoutedName        Code = "PM1059"
+	CodeTicketRoute       Code = "PM1060"
 )
 
 // CodeInfo explains one code, for documentation.

@@ -51,5 +51,6 @@ func codeTable() []CodeInfo {
 		{CodeSize, "malformed size", "A value is not a number of bytes.", `67108864, "64MiB" (1024-based), "50MB" (1000-based)`},
 		{CodeLimit, "limit out of range", "A limit is zero, negative or too large.", "leave a limit out to have none"},
 		{CodeRoutedName, "another name behind a MetaProxy", "Clients that a MetaProxy leads ask for one table name; the target has another.", "give the target the source's name"},
+		{CodeTicketRoute, "return ticket without a MetaProxy", "A return ticket leads clients back by the route, and no route is declared.", "declare a metaproxy block, or no ticket"},
 	}
 }

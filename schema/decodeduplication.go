@@ -23,17 +23,8 @@ func (l *loader) decodeDuplication(b *hclsyntax.Block) *DuplicationMethod {
 	m := &DuplicationMethod{}
 	m.FailMode, _ = choice(l, c, "fail_mode", FailSlow, nil, FailSlow, FailSkip, FailFast)
 	m.ReturnTicket, _ = l.span(c, "return_ticket", false, "leave it out to have none")
-	l.refuseReturnTicket(c, m)
 	m.DropFollower = l.optionalBool(c, "drop_follower")
 	return m
-}
-
-// refuseReturnTicket is the only place that knows that tickets are declared, not done.
-func (l *loader) refuseReturnTicket(c *content, m *DuplicationMethod) {
-	if m.ReturnTicket > 0 {
-		l.errorf(CodeNotYet, c.attrs["return_ticket"].NameRange, "remove it; rollback goes back as long as clients were not switched",
-			"return_ticket is not supported by method duplication in this release")
-	}
 }
 
 // parts implements methodRules.
@@ -42,10 +33,32 @@ func (*DuplicationMethod) parts() methodParts { return methodParts{when: true, d
 // check implements methodRules.
 func (m *DuplicationMethod) check(l *loader, mig *Migration, c *content) {
 	m.Cutover = l.decodeCutover(c.block("cutover"))
+	m.checkTicket(l, c.block("method"))
 	m.checkTarget(l, mig, c.block("target"))
 	m.checkVerify(l, mig, c.block("verify"))
 	m.checkLimits(l, mig, c.block("limits"))
 	m.checkAfter(l, mig, c.block("after"))
+}
+
+// maxTicket catches a slip of the keyboard: as long as a ticket lives the old table takes writes.
+const maxTicket = 30 * 24 * time.Hour
+
+// checkTicket: only a switch that this tool does can be undone by it.
+func (m *DuplicationMethod) checkTicket(l *loader, b *hclsyntax.Block) {
+	if m.ReturnTicket == 0 || b == nil {
+		return
+	}
+	a := b.Body.Attributes["return_ticket"]
+	if a == nil {
+		return
+	}
+	if m.Cutover.MetaProxy == nil {
+		l.errorf(CodeTicketRoute, a.NameRange, "add cutover { metaproxy { ... } }, or remove it",
+			"return_ticket leads clients back by the route, and without a metaproxy block nothing has led them over")
+	}
+	if m.ReturnTicket > maxTicket {
+		l.errorf(CodeLimit, a.Expr.Range(), `like "24h"`, `"return_ticket" must be at most %dd`, int(maxTicket.Hours()/24))
+	}
 }
 
 // checkTarget refuses what the servers' duplication does not do with the table that it makes.
@@ -129,6 +142,9 @@ func (m *DuplicationMethod) checkAfter(l *loader, mig *Migration, b *hclsyntax.B
 func (m *DuplicationMethod) gateHint(gate string) string {
 	if gate == GateComplete {
 		return fmt.Sprintf("leave it out: it is always there with after.source = %q, and `pegmigrate complete` passes it", AfterDrop)
+	}
+	if gate == GateTicket {
+		return "leave it out: it is always there with a return_ticket, and `pegmigrate complete` passes it"
 	}
 	if slices.Contains(m.Gates(), gate) {
 		return ""

@@ -68,6 +68,7 @@
 //	  method "duplication" {
 //	    fail_mode     = "slow"                    # slow | skip | fast: what damaged log blocks lead to
 //	    drop_follower = false                     # true: a rollback drops the table that was made
+//	    return_ticket = "24h"                     # rollback leads clients back until then; default: not
 //	  }
 //	  limits {
 //	    write_reject     = "3m"                   # the budget of the whole cut-over
@@ -94,14 +95,14 @@
 //	  approve = ["clients", "cutover"]            # with "drop", complete is a gate undeclared
 //	}
 //
-// A null argument is one that is absent. Behind a metaproxy block the target keeps the source's name.
+// A null argument is one that is absent. Behind a metaproxy block the target keeps the source's name;
+// a return ticket needs such a block, and `pegmigrate complete` ends it early.
 //
 // Of the language but not of this release, and refused with that answer: the methods
 // backup_restore, backup_bulk_load and dual_write with their arguments and the block source.backup;
-// source_writes = "catch_up"; return_ticket of method duplication, a span of time; verify.mode
-// "sample" and "count"; after.source = "drop" with method copy; limits.send_rate (start, step, max,
-// every), limits.window and limits.stop_if (source_p99, disk_free). A setting that a method cannot
-// honour is an error, never ignored.
+// source_writes = "catch_up"; verify.mode "sample" and "count"; after.source = "drop" with method
+// copy; limits.send_rate (start, step, max, every), limits.window and limits.stop_if (source_p99,
+// disk_free). A setting that a method cannot honour is an error, never ignored.
 //
 // # Values
 //

@@ -65,7 +65,7 @@ func FuzzLoad(f *testing.F) {
 // completeDuplication holds an accepted migration by duplication to what its types promise.
 func completeDuplication(t *testing.T, m *Migration, d *DuplicationMethod) {
 	t.Helper()
-	if d.Cutover == nil || d.Cutover.LagThreshold < 1 || d.FailMode == "" || d.ReturnTicket != 0 ||
+	if d.Cutover == nil || d.Cutover.LagThreshold < 1 || d.FailMode == "" || d.ReturnTicket < 0 || d.ReturnTicket > 0 && d.Cutover.MetaProxy == nil ||
 		(d.Cutover.MetaProxy == nil) != (d.Cutover.TrafficProof == 0) ||
 		(m.Verify.When == "") != (m.Verify.Mode == VerifyOff) ||
 		m.After.Source == AfterNone || (m.After.Source == AfterDrop) != (m.After.Reserve > 0) ||

@@ -96,6 +96,9 @@ func (e Env) apply(ctx context.Context, o applyOptions) error {
 		return err
 	}
 	defer s.close()
+	if err := s.takeBack(ctx, store, o.json); err != nil {
+		return err
+	}
 	return s.applyWith(ctx, store, saved, o)
 }
 
@@ -245,9 +248,13 @@ func (s *session) begin(store *state.Store, p *plan.Plan, approve []string) erro
 func (s *session) run(ctx context.Context, store *state.Store, p *plan.Plan, json bool) error {
 	sink, done := s.env.sink(json)
 	defer done()
-	r := apply.New(apply.Config{Plan: p, Store: store, World: s.world(), Sink: sink, Waits: s.env.Waits,
-		Owner: owner(), Resume: s.resumeCommand(), Now: s.env.Now, Watchdog: s.watchdog(p)})
-	return r.Apply(ctx)
+	return s.newRun(store, p, sink, s.resumeCommand()).Apply(ctx)
+}
+
+// newRun prepares the carrying out of a plan; resume is the command that goes on with it.
+func (s *session) newRun(store *state.Store, p *plan.Plan, sink event.Sink, resume string) *apply.Run {
+	return apply.New(apply.Config{Plan: p, Store: store, World: s.world(), Sink: sink, Waits: s.env.Waits,
+		Owner: owner(), Resume: resume, Now: s.env.Now, Watchdog: s.watchdog(p)})
 }
 
 // checkGates refuses -approve of a gate that the method does not have.
@@ -255,6 +262,9 @@ func checkGates(s *session, approve []string) error {
 	gates := s.migration.Method.Gates()
 	if s.migration.After.Source == schema.AfterDrop {
 		gates = append(slices.Clone(gates), gateComplete)
+	}
+	if ticketOf(s) > 0 {
+		gates = append(slices.Clone(gates), schema.GateTicket)
 	}
 	for _, gate := range approve {
 		if !slices.Contains(gates, gate) {

@@ -51,13 +51,31 @@ func (e Env) certificate(o configOptions, format string) error {
 		return failf(codeNoCertificate, "a certificate is written by the steps of a cut-over; `pegmigrate status` says how far the migration is",
 			"migration %q has no certificate: no cut-over was begun", doc.Migration)
 	}
+	if err := e.showCertificate(format, shownCertificate(c, doc), doc.Certificate, doc); err != nil {
+		return err
+	}
+	return e.returnCertificate(format, doc)
+}
+
+// returnCertificate prints the evidence of a return below that of the way there.
+func (e Env) returnCertificate(format string, doc *state.Document) error {
+	c, err := apply.ReturnCertificateOf(doc)
+	if err != nil || c == nil {
+		return err
+	}
+	shown := shownCertificate(c, doc)
+	shown.Finished = doc.Outcome == state.OutcomeRolledBack
+	return e.showCertificate(format, shown, doc.ReturnCertificate, doc)
+}
+
+func (e Env) showCertificate(format string, c view.Certificate, raw *state.Blob, doc *state.Document) error {
 	switch format {
 	case "json":
-		return view.CertificateJSON(e.Stdout, doc.UpdatedAt, doc.Certificate.Data)
+		return view.CertificateJSON(e.Stdout, doc.UpdatedAt, raw.Data)
 	case "markdown":
-		return view.CertificateMarkdown(e.Stdout, shownCertificate(c, doc))
+		return view.CertificateMarkdown(e.Stdout, c)
 	}
-	return view.CertificateText(e.Stdout, shownCertificate(c, doc), e.style(e.Stdout))
+	return view.CertificateText(e.Stdout, c, e.style(e.Stdout))
 }
 
 // shownCertificate is the evidence in the view's words.

@@ -21,7 +21,7 @@ type rollbackOptions struct {
 func (e Env) rollbackCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "rollback",
-		Usage:     "undo what can be undone, in reverse, up to the point of no return",
+		Usage:     "undo what can be undone, in reverse, up to the point of no return; behind it, lead clients back with a return ticket",
 		ArgsUsage: "[FOLDER|FILE]",
 		Flags: append(configFlags(),
 			&ucli.BoolFlag{Name: "auto-approve", Usage: "do not ask"},
@@ -58,6 +58,9 @@ func (e Env) rollback(ctx context.Context, o rollbackOptions) error {
 	p, err := apply.PlanOf(doc)
 	if err != nil {
 		return err
+	}
+	if goesBack(doc, p) {
+		return s.goBack(ctx, store, p, o)
 	}
 	if !o.autoApprove && doc.Outcome == state.OutcomeOpen { // else Rollback says why there is nothing to undo
 		yes, err := view.Confirm(ctx, e.Stdin, e.Stderr, "undo migration "+s.migration.Name+" of "+

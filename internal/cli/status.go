@@ -172,6 +172,9 @@ func (e Env) remember(s *session, doc *state.Document, out *view.Status) error {
 	if certificate != nil {
 		out.Window = certificate.Window
 	}
+	if out.Return, err = ticketLine(doc, begun); err != nil {
+		return err
+	}
 	if view.Copies(begun) {
 		out.PartitionsCopied, out.PartitionCount, out.RowsCopied = o.Progress.PartitionsCopied, o.Progress.PartitionCount, o.Progress.RowsCopied
 	}
@@ -184,7 +187,21 @@ func (e Env) remember(s *session, doc *state.Document, out *view.Status) error {
 
 // liveLines says what the clusters show, one line a fact that an operator asks for at night.
 func liveLines(source, target string, f plan.Facts) []string {
-	return append(tableLines(source, f.SourceTable), tableLines(target, f.TargetTable)...)
+	lines := tableLines(source, f.SourceTable)
+	if f.Duplication == nil {
+		return append(lines, tableLines(target, f.TargetTable)...)
+	}
+	lines = append(lines, shippedLines(source, f.Duplication.Entries)...)
+	lines = append(lines, tableLines(target, f.TargetTable)...)
+	return append(lines, shippedLines(target, f.Duplication.TargetEntries)...)
+}
+
+// shippedLines says where a table is duplicated to.
+func shippedLines(name string, entries []plan.DuplicationEntry) (lines []string) {
+	for _, d := range entries {
+		lines = append(lines, fmt.Sprintf("%s: duplicated to %s (id %d, %s)", name, d.Remote, d.ID, d.Status))
+	}
+	return lines
 }
 
 // tableLines describes one table by its full name, "cluster/table".

@@ -34,6 +34,10 @@ func (e Env) zookeeper() metaproxy.Options {
 
 // watchdog gives a run the process that lifts the fence of a cut-over when the run dies.
 func (s *session) watchdog(p *plan.Plan) apply.Watchdog {
-	return &watchdog{env: s.env, dir: s.dir, migration: s.migration.Name, source: p.Source.Cluster,
+	w := &watchdog{env: s.env, dir: s.dir, migration: s.migration.Name, source: p.Source.Cluster,
 		metas: s.migration.Source.Cluster.MetaServers}
+	if p.Back { // clients are on the other cluster
+		w.metas = s.migration.Target.Cluster.MetaServers
+	}
+	return w
 }

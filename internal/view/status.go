@@ -36,6 +36,8 @@ type Status struct {
 	RowsCopied       uint64 `json:"rows_copied"`
 	// Window is the reject window of a cut-over that is done, nil without one.
 	Window *event.CutOver `json:"window,omitempty"`
+	// Return says whether there is a way back behind the switch, and until when; "" where none was declared.
+	Return string `json:"return,omitempty"`
 	// Live are facts of the clusters, one line each.
 	Live []string `json:"live,omitempty"`
 }
@@ -76,6 +78,9 @@ func StatusText(w io.Writer, s Status, style Style) error {
 	}
 	if s.Window != nil {
 		p.hang("  window    ", windowText(*s.Window)+": "+windowParts(*s.Window), nil)
+	}
+	if s.Return != "" {
+		p.hang("  return    ", clean(s.Return), p.yellow)
 	}
 	statusSteps(p, s.Steps)
 	if len(s.Live) > 0 {

@@ -97,7 +97,9 @@ migration "c" {
     cluster = cluster.east
     table   = "c2"
   }
-  method "duplication" {}
+  method "duplication" {
+    return_ticket = "60d"
+  }
   limits {
     rows_per_second  = 1000
     bytes_per_second = "1MiB"
