@@ -97,6 +97,7 @@ const (
 	CodeReturnOpen        = "PM2239" // the old source takes writes as long as there is a ticket
 	CodeReturnWindow      = "PM2240" // a budget that the way back cannot keep
 	CodeReturnTTL         = "PM2241" // expiries that differ on the way back
+	CodeMetaName          = "PM2244" // a name in meta_servers that has no address
 	CodeIdentity          = "PM2180"
 	CodeDrifted           = "PM2181"
 	CodeStale             = "PM2190"

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/schema"
@@ -98,6 +99,7 @@ func (b *builder) checkRoute(method *schema.DuplicationMethod, d *DuplicationFac
 		b.checks.warn(CodeNoRoute, place, hint, "no metaproxy block is declared: this plan ends with the target proven to hold everything, and leads no client there")
 		return
 	}
+	b.checkRouteNames(method)
 	r := d.Route
 	switch {
 	case r == nil:
@@ -122,6 +124,27 @@ func (b *builder) checkRoute(method *schema.DuplicationMethod, d *DuplicationFac
 		b.routeGood(r, d)
 	}
 	b.checkProxies(r, Error)
+}
+
+// checkRouteNames: MetaProxy and the clients behind it take addresses only, so the record gets those that
+// the declared names stand for.
+func (b *builder) checkRouteNames(method *schema.DuplicationMethod) {
+	needed := map[string]string{b.f.Target.Label: b.place(b.m.Target.Cluster.Range)}
+	if method.ReturnTicket > 0 { // the way back is a route record as well
+		needed[b.f.Source.Label] = b.place(b.m.Source.Cluster.Range)
+	}
+	for _, c := range []ClusterFacts{b.f.Target, b.f.Source} {
+		place, ok := needed[c.Label]
+		if !ok {
+			continue
+		}
+		for _, problem := range c.MetaUnresolved {
+			b.checks.fail(CodeMetaName, place, "declare its address, or mend the name: the route record needs addresses", "%s: %s", c.Label, problem)
+		}
+		if len(c.MetaNames) > 0 && len(c.MetaUnresolved) == 0 {
+			b.checks.ok("a route record that leads to %s names %s (%s)", c.Label, strings.Join(c.MetaServers, ", "), strings.Join(c.MetaNames, ", "))
+		}
+	}
 }
 
 // routeGood says what there is to say of a record that can be switched.

@@ -130,3 +130,26 @@ func TestMissingLines(t *testing.T) {
 		t.Errorf("%q", hints)
 	}
 }
+
+// TestRouteRecordsHaveAddresses: what a declared name stands for is shown and written; a source's names
+// are nobody's business without a way back, and no names are without a route.
+func TestRouteRecordsHaveAddresses(t *testing.T) {
+	m, f := dupOrders(), dupFacts()
+	f.Target.MetaNames = []string{"metas.west:34601 is 10.1.0.1:34601"}
+	f.Source.MetaUnresolved = []string{"meta2.east:34601: no such host"}
+	p := build(t, m, f)
+	if p.HasErrors() || !slices.ContainsFunc(p.Checks, func(c plan.Check) bool {
+		return c.Severity == plan.OK && strings.Contains(c.Text, "leads to west names 10.1.0.1:34601 (metas.west:34601 is 10.1.0.1:34601)")
+	}) {
+		t.Errorf("%+v", p.Checks)
+	}
+	if s, _ := p.Step("switch"); !slices.Equal(s.Action.(plan.SwitchRoute).To.MetaServers, f.Target.MetaServers) {
+		t.Errorf("%+v", s.Action)
+	}
+	m = dupOrders()
+	m.Method.(*schema.DuplicationMethod).Cutover.MetaProxy = nil
+	f.Target.MetaUnresolved = []string{"meta1.west:34601: no such host"}
+	if p := build(t, m, f); p.HasErrors() {
+		t.Errorf("%v", codes(p, plan.Error))
+	}
+}

@@ -237,6 +237,9 @@ func TestDuplicationRefusals(t *testing.T) {
 		change func(*schema.Migration, *plan.Facts)
 	}{
 		{plan.CodeVersion, func(_ *schema.Migration, f *plan.Facts) { version(f, "2.3.0") }},
+		{plan.CodeMetaName, func(_ *schema.Migration, f *plan.Facts) {
+			f.Target.MetaUnresolved = []string{"meta1.west:34601: no such host"}
+		}},
 		{plan.CodeDupDisabled, func(_ *schema.Migration, f *plan.Facts) {
 			f.Duplication.SourceProbe = plan.DuplicationProbe{Asked: true, Code: "ERR_SERVICE_NOT_ACTIVE"}
 		}},

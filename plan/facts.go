@@ -16,9 +16,14 @@ type Facts struct {
 
 // ClusterFacts is what one cluster says of itself.
 type ClusterFacts struct {
-	Label       string
-	Name        string
+	Label string
+	Name  string
+	// MetaServers are the declared ones, host:port, with addresses in place of names.
 	MetaServers []string
+	// MetaNames says which name stands for which address, "host:port is ip:port"; MetaUnresolved are names
+	// without one, each with its reason.
+	MetaNames, MetaUnresolved []string
+
 	PrimaryMeta string
 	Level       string // meta function level: lively, steady, freezed, blind, stopped
 	Nodes       []NodeFacts

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,8 @@ const (
 
 // lookAtCluster asks the meta and every replica server about themselves.
 func lookAtCluster(ctx context.Context, c Cluster, label string, metas []string) (plan.ClusterFacts, error) {
-	f := plan.ClusterFacts{Label: label, MetaServers: metas}
+	f := plan.ClusterFacts{Label: label}
+	resolve(ctx, &f, metas, net.DefaultResolver.LookupNetIP)
 	info, err := c.Info(ctx)
 	if err != nil {
 		return f, fmt.Errorf("ask cluster %q about itself: %w", label, err)
