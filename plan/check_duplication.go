@@ -107,6 +107,13 @@ func (b *builder) checkDupSource(d *DuplicationFacts) {
 		b.checks.fail(CodeDupOther, place, fmt.Sprintf("when nobody needs it, in the shell: remove_dup %s %d", b.source.Table, e.ID),
 			"%s is being duplicated to %s already (id %d, %s)", b.source, e.Remote, e.ID, e.Status)
 	}
+	// A batch that ends with one loses also the writes of clients before it (pegasus_mutation_duplicator.cpp,
+	// duplicate, goes on before it sends).
+	if d.ArrivingQPS > 0 {
+		b.checks.fail(CodeDupOther, place, "end the duplication that ships into it first, or migrate the table where its writes begin",
+			"another cluster's duplication ships %.1f writes per second into %s: servers do not ship these on, and drop writes of clients that lie beside them in the log",
+			d.ArrivingQPS, b.source)
+	}
 	if n := len(d.EmptyPartitions); n > 0 && oldest(b.f.Source) < 6 {
 		b.checks.fail(CodeDupEmpty, place, "write two rows into each of them that stay until the follower is healthy, or use method \"copy\"",
 			"%d of %d partitions of %s hold no row, among them %s: servers before 2.6 have no checkpoint of them, and the follower never opens",

@@ -61,6 +61,9 @@ func duplicationFacts(put func(string, string, ...any), f Facts) {
 	put("duplication.remote_names", "%t", d.RemoteNames)
 	put("duplication.empty_partitions", "%d", len(d.EmptyPartitions))
 	put("duplication.non_idempotent_writes", "%t", d.NonIdempotentQPS > 0)
+	if d.ArrivingQPS > 0 {
+		put("duplication.arriving_writes", "true")
+	}
 	r := d.Route
 	if r == nil {
 		return

@@ -50,6 +50,8 @@ type DuplicationFacts struct {
 	EmptyPartitions []int
 	// NonIdempotentQPS is the rate of incr, check_and_set and check_and_mutate on the source.
 	NonIdempotentQPS float64
+	// ArrivingQPS is the rate of writes that a duplication ships into the source.
+	ArrivingQPS float64
 	// ReadQPS and WriteQPS are the source's, by clients.
 	ReadQPS, WriteQPS float64
 	// LargestRow is the largest key and value of a sample of the source, in bytes.

@@ -22,7 +22,7 @@ func lookAtSource(ctx context.Context, s Side, f *plan.Facts, out *plan.Duplicat
 		return fmt.Errorf("cluster %q: read the partition configuration of %s: %w", s.Label, s.Table, err)
 	}
 	usage := rates(ctx, s, config)
-	out.ReadQPS, out.WriteQPS, out.NonIdempotentQPS = usage.Reads, usage.Writes, usage.NonIdempotent
+	out.ReadQPS, out.WriteQPS, out.NonIdempotentQPS, out.ArrivingQPS = usage.Reads, usage.Writes, usage.NonIdempotent, usage.Duplicated
 	if t.Health.NoPrimary > 0 || plan.DeniesReads(t.Envs) {
 		return nil // a scan would only wait
 	}
@@ -67,6 +67,7 @@ func rates(ctx context.Context, s Side, config *pegasus.TableConfig) pegasus.Par
 				sum.Reads += of[p.Index].Reads
 				sum.Writes += of[p.Index].Writes
 				sum.NonIdempotent += of[p.Index].NonIdempotent
+				sum.Duplicated += of[p.Index].Duplicated
 			}
 		}
 	}

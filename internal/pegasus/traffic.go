@@ -35,10 +35,12 @@ type PartitionTraffic struct {
 	// NonIdempotent are the writes that a duplication cannot ship: incr, check_and_set,
 	// check_and_mutate. They are among Writes.
 	NonIdempotent float64
+	// Duplicated are writes that a duplication ships in; not among Writes.
+	Duplicated float64
 }
 
 // operation is what a counter of one replica counts.
-type operation struct{ write, nonIdempotent bool }
+type operation struct{ write, nonIdempotent, duplicated bool }
 
 // operations are the counters of a replica, by what stands in front of "_qps" (up to 2.5) or
 // "_requests" (later): src/server/pegasus_server_impl_init.cpp, pegasus_write_service.cpp. Requests
@@ -47,7 +49,9 @@ func operations() map[string]operation {
 	return map[string]operation{
 		"get": {}, "multi_get": {}, "batch_get": {}, "scan": {},
 		"put": {write: true}, "multi_put": {write: true}, "remove": {write: true}, "multi_remove": {write: true},
-		"incr": {true, true}, "check_and_set": {true, true}, "check_and_mutate": {true, true},
+		"incr": {write: true, nonIdempotent: true}, "check_and_set": {write: true, nonIdempotent: true},
+		"check_and_mutate": {write: true, nonIdempotent: true},
+		"duplicate":        {duplicated: true}, "dup": {duplicated: true}, // up to 2.5, and later
 	}
 }
 
@@ -145,6 +149,8 @@ func partitionOf(e MetricEntity) (int32, bool) {
 
 func (t PartitionTraffic) plus(op operation, value float64) PartitionTraffic {
 	switch {
+	case op.duplicated:
+		t.Duplicated += value
 	case op.write:
 		t.Writes += value
 	default:
@@ -172,7 +178,7 @@ func (now TrafficCounts) Since(before TrafficCounts) (rates map[int32]PartitionT
 		b := before.Partitions[p]
 		rates[p] = PartitionTraffic{
 			Reads: Counted(b.Reads, n.Reads) / span, Writes: Counted(b.Writes, n.Writes) / span,
-			NonIdempotent: Counted(b.NonIdempotent, n.NonIdempotent) / span,
+			NonIdempotent: Counted(b.NonIdempotent, n.NonIdempotent) / span, Duplicated: Counted(b.Duplicated, n.Duplicated) / span,
 		}
 	}
 	return rates, true

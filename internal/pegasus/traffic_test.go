@@ -57,8 +57,9 @@ func TestTrafficOfCountersByWholeNames(t *testing.T) {
 		"replica*app.pegasus*scan_qps@2.0": 8, "replica1*app.pegasus*put_qps@2.1": 16, "replica*app.pegasus*multi_put_qps@2.1": 32,
 		"replica*app.pegasus*remove_qps@2.1": 64, "replica*app.pegasus*multi_remove_qps@2.1": 128, "replica*app.pegasus*incr_qps@2.1": 256,
 		"replica*app.pegasus*check_and_set_qps@2.1": 512, "replica*app.pegasus*check_and_mutate_qps@2.1": 1024,
-		// None of these is a client's request to table 2.
-		"replica*app.pegasus*duplicate_qps@2.1": 1e6, "replica*app.pegasus*put_qps@20.1": 1e6, "replica*app.pegasus*put_qps@12.1": 1e6,
+		"replica*app.pegasus*duplicate_qps@2.1": 2048,
+		// None of these is a request to table 2.
+		"replica*app.pegasus*duplicate_qps@12.1": 1e6, "replica*app.pegasus*put_qps@20.1": 1e6, "replica*app.pegasus*put_qps@12.1": 1e6,
 		"replica*app.pegasus*put_qps@2": 1e6, "replica*app.pegasus*put_qps@2.x": 1e6, "replica*eon.replica*backup_request_qps@orders": 1e6,
 		"zion*profiler*RPC_RRDB_RRDB_PUT.qps": 1e6, "replica*app.pegasus*put_latency@2.1": 1e6,
 		"replica*eon.replica_stub*recent.read.fail.count": 3, "replica*eon.replica_stub*recent.write.fail.count": 5,
@@ -67,7 +68,7 @@ func TestTrafficOfCountersByWholeNames(t *testing.T) {
 	}}
 	got := trafficOfCounters(s, 2, "orders")
 	if len(got.Partitions) != 2 || got.Partitions[0] != (PartitionTraffic{Reads: 15}) ||
-		got.Partitions[1] != (PartitionTraffic{Writes: 2032, NonIdempotent: 1792}) ||
+		got.Partitions[1] != (PartitionTraffic{Writes: 2032, NonIdempotent: 1792, Duplicated: 2048}) ||
 		got.ReadFailures != 3 || got.WriteFailures != 5 || got.Rejected != 7 || !got.TellsRejected {
 		t.Errorf("%+v", got)
 	}
@@ -107,7 +108,7 @@ func TestTrafficCountsOfEitherVersion(t *testing.T) {
 	defer web.Close()
 	node := strings.TrimPrefix(web.URL, "http://")
 	got, err = c.trafficOfMetrics(t.Context(), node, 7)
-	if err != nil || got.Rates || got.Partitions[0] != (PartitionTraffic{Reads: 10, Writes: 21, NonIdempotent: 1}) ||
+	if err != nil || got.Rates || got.Partitions[0] != (PartitionTraffic{Reads: 10, Writes: 21, NonIdempotent: 1, Duplicated: 1e6}) ||
 		got.Partitions[1] != (PartitionTraffic{Reads: 4}) || got.ReadFailures != 8 || got.WriteFailures != 9 || got.Rejected != 7 || !got.TellsRejected {
 		t.Errorf("%+v, %v", got, err)
 	}
