@@ -85,6 +85,7 @@ const (
 	CodeIntervals         = "PM2221"
 	CodeDupSelf           = "PM2222" // source and target are one cluster
 	CodeDupGone           = "PM2223" // a run that goes on does not find its duplication
+	CodeDupOrder          = "PM2224" // writes to one key may arrive in another order
 	CodeRouteMissing      = "PM2230"
 	CodeRouteElsewhere    = "PM2231"
 	CodeRouteReadOnly     = "PM2232"

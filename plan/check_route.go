@@ -12,6 +12,7 @@ import (
 // checkDupRows looks at sizes: of rows, of the logs that pile up while the follower is made.
 func (b *builder) checkDupRows(d *DuplicationFacts) {
 	b.checkBatch(d)
+	b.checkOrder(d)
 	if v := b.f.SourceTable.Envs[EnvDefaultTTL]; ttlInForce(b.f.SourceTable.Envs) {
 		follow := b.followEstimate()
 		if ttl, err := time.ParseDuration(v + "s"); err == nil && ttl < 2*follow.High {
