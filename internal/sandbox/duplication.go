@@ -58,13 +58,18 @@ func (c *Cluster) newDuplication(t *table, remote string, metas []string) *dupli
 	return d
 }
 
-// startLog begins to keep mutations. Those before it are lost to a duplication, which
-// would at most have shipped the last one.
+// startLog begins to keep mutations. Of those before it a duplication would at most have
+// shipped the last one, which is not there: a checkpoint that ends right before it counts
+// as older than it is, so that another one is made, which has it.
 func (p *partition) startLog() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.log == nil {
-		p.log = &mutationLog{first: p.decree + 1}
+	if p.log != nil {
+		return
+	}
+	p.log = &mutationLog{first: p.decree + 1}
+	if p.durable == p.decree-1 {
+		p.durable--
 	}
 }
 
