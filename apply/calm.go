@@ -63,6 +63,10 @@ func disturb(of map[int32]*calm) {
 	}
 }
 
+// frequentChecks is the interval that empty writes are taken to have where servers report a longer one:
+// theirs is the longest of the cluster's, and 10 s the shortest in common use (group_check_interval_ms).
+const frequentChecks = 10 * time.Second
+
 // emptyWrites is how many decrees an idle primary may use up in a while: one per group check
 // (replica_check.cpp, broadcast_group_check), and one that was due.
 func emptyWrites(while, interval time.Duration) int64 {

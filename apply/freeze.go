@@ -81,7 +81,7 @@ func (f *freezer) freeze(ctx context.Context) ([]Decree, error) {
 		disturb(f.calm)
 		return nil, err
 	}
-	sight, empty := calmSight{asked, f.b.r.Now()}, f.b.r.checks[f.table.Cluster]
+	sight, empty := calmSight{asked, f.b.r.Now()}, min(f.b.r.checks[f.table.Cluster], frequentChecks)
 	for _, d := range decrees {
 		probe, fenced := f.fenced[d.Partition]
 		z, done := f.done[d.Partition]
