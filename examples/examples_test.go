@@ -42,6 +42,23 @@ func examples() map[string]example {
 	}
 }
 
+// TestReturnTicketOfExample: the variant that the example's README.md describes is one.
+func TestReturnTicketOfExample(t *testing.T) {
+	for value, want := range map[string]time.Duration{"": 0, "24h": 24 * time.Hour} {
+		vars := schema.Vars{}
+		if value != "" {
+			vars.Flags = map[string]string{"return_ticket": value}
+		}
+		config, diags := schema.Load("duplication", vars)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		if got := config.Migrations[0].Method.(*schema.DuplicationMethod).ReturnTicket; got != want {
+			t.Errorf("%q gives %s", value, got)
+		}
+	}
+}
+
 // example is what is typed in one folder.
 type example struct {
 	commands []command

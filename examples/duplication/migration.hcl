@@ -43,6 +43,12 @@ variable "traffic_proof" {
   default     = "2m"
 }
 
+variable "return_ticket" {
+  type        = string
+  description = "for how long after the switch `pegmigrate rollback` can lead clients back, like \"24h\"; null for no way back"
+  default     = null
+}
+
 cluster "east" {
   meta_servers = var.east_meta_servers
 }
@@ -68,6 +74,8 @@ migration "orders" {
     fail_mode = "slow"
     # What a rollback makes of the table on west: it stays, to be looked at.
     drop_follower = false
+    # With one, apply holds the migration until its time is up; east takes writes for so long.
+    return_ticket = var.return_ticket
   }
 
   cutover {
