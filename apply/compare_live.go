@@ -133,9 +133,13 @@ func (c *compareRunner) differs(ctx context.Context, journal *state.Journal, id 
 			Text: fmt.Sprintf("%s differed, but the duplication was not able to ship them: %s", plan.Counted(out.Differences, "row"), why),
 			Hint: "run the same command again when it has caught up: it compares anew"}
 	}
-	return &DifferencesError{Step: c.id, Count: out.Differences,
-		Hint: "the first ones are listed above; a row that differs here stays different, duplication does not mend it: " +
-			"look whether anybody writes to the target, then `" + c.r.rollbackCommand() + "`"}
+	return &DifferencesError{Step: c.id, Count: out.Differences, Hint: c.differingHint()}
+}
+
+// differingHint is what helps when rows differ that a duplication should have made equal.
+func (b base) differingHint() string {
+	return "the first ones are listed above; a row that differs here stays different, duplication does not mend it: " +
+		"look whether anybody writes to the target, then `" + b.r.rollbackCommand() + "`"
 }
 
 // behind says why a duplication cannot be blamed for what is missing; "" when it ships as it should.

@@ -60,7 +60,7 @@ func (k *recheckRunner) run(ctx context.Context) error {
 		k.r.Sink.Emit(out.Verified)
 	}
 	if out.Differences > 0 {
-		return &DifferencesError{Step: k.id, Count: out.Differences}
+		return &DifferencesError{Step: k.id, Count: out.Differences, Hint: k.differingHint()}
 	}
 	k.outcome = &out
 	return k.r.certify(func(c *Certificate) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -72,7 +73,7 @@ func describe(err error) view.Failure {
 		return view.Failure{Code: apply.CodeBudget, Text: budget.Error(), Hint: "raise limits.write_reject, or apply again at a quieter time"}
 	case errors.As(err, &differ):
 		return view.Failure{Code: apply.CodeDifferences, Text: differ.Error(),
-			Hint: "the first ones are listed above; apply again copies everything anew"}
+			Hint: cmp.Or(differ.Hint, "the first ones are listed above; apply again copies everything anew")}
 	case errors.As(err, &memory):
 		return view.Failure{Code: stateCode(err), Text: memory.Summary(), Hint: memory.Hint()}
 	case errors.Is(err, view.ErrNotTerminal):
