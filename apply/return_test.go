@@ -3,6 +3,7 @@ package apply_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -321,4 +322,77 @@ func TestReturnAdopt(t *testing.T) {
 			s.returned()
 		}
 	})
+}
+
+// TestReturnAbandoned: the watchdog of a return that died inside its window lifts the fence of the table
+// that clients are on.
+func TestReturnAbandoned(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newReturn(t, true)
+		s.there(t.Context())
+		at := 0
+		for n := 40; ; n += 15 { // the first point inside the window
+			killed, err := s.killedAt(n, s.back)
+			if !killed {
+				t.Fatalf("it was never killed inside the window: %v", err)
+			}
+			s.reboot(0)
+			if step := s.document().Step("back-fence"); step != nil && step.Attempts > 0 && s.world.table(target()).envs[plan.EnvDeny] != "" {
+				at = n
+				break
+			}
+		}
+		p, err := apply.ActivePlanOf(s.document())
+		s.must(err)
+		if !p.Back {
+			t.Fatal("the watchdog would guard the other window")
+		}
+		forward := s.plan
+		s.plan = p
+		s.must(s.session(func(r *apply.Run) error {
+			lifted, err := r.LiftAbandoned(t.Context())
+			if !lifted {
+				t.Errorf("nothing was lifted, killed at %d", at)
+			}
+			return err
+		}))
+		s.plan = forward
+		s.stays()
+		s.goBack(t.Context())
+		s.returned()
+	})
+}
+
+// TestReturnPrimaryMoves: primaries of the target move at the worst moments. One that takes over before
+// it is stored where it begins begins later; behind the switch it goes on from what is stored.
+func TestReturnPrimaryMoves(t *testing.T) {
+	for name, at := range map[string]func(call) bool{
+		"before it is stored where they begin": func(c call) bool { return c.name == "AddDuplication" && c.table == target() },
+		"at the switch":                        func(c call) bool { return c.name == "Swap" },
+		"when the fence comes down":            func(c call) bool { return c.name == "HoldDuplication" && strings.HasSuffix(c.detail, "false") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := newReturn(t, true)
+				moved := false
+				s.world.hook = func(_ context.Context, c call) error {
+					if at(c) && !moved {
+						moved = true
+						for i := range s.world.table(target()).parts {
+							s.world.move(target(), i, time.Second)
+						}
+					}
+					return nil
+				}
+				s.there(t.Context())
+				if !moved {
+					t.Fatal("nothing moved")
+				}
+				s.held()
+				time.Sleep(time.Minute)
+				s.goBack(t.Context())
+				s.returned()
+			})
+		})
+	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -29,10 +30,11 @@ func (s *session) goBack(ctx context.Context, store *state.Store, begun *plan.Pl
 	if err != nil {
 		return err
 	}
-	if err := s.connect(ctx); err != nil {
-		return err
-	}
+	away := s.connectAny(ctx)
 	defer s.close()
+	if len(away) > 0 {
+		return s.goBackLater(ctx, store, begun, away, o)
+	}
 	facts, err := s.observe(ctx)
 	if err != nil {
 		return err
@@ -69,6 +71,25 @@ func (s *session) goBack(ctx context.Context, store *state.Store, begun *plan.Pl
 	sink, done := s.env.sink(o.json)
 	defer done()
 	return s.newRun(store, p, sink, s.rollbackResume()).Return(ctx)
+}
+
+// goBackLater ends a return that cannot go on, because a cluster is away: when one is under way, and the
+// cluster that clients are on answers, it is taken back, so that nobody waits behind its fence.
+func (s *session) goBackLater(ctx context.Context, store *state.Store, begun *plan.Plan, away []error, o rollbackOptions) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if store.Document().Return == nil || s.clusters[begun.Target.Cluster] == nil {
+		return errors.Join(away...)
+	}
+	for _, err := range away {
+		s.env.report(err)
+	}
+	if err := s.takeBack(ctx, store, o.json); err != nil {
+		return err
+	}
+	return failf(plan.CodeClusterSilent, "`"+s.rollbackResume()+"` begins it anew when both clusters answer",
+		"a cluster is away: the return was taken back, clients stay on %s", begun.Target.TableRef)
 }
 
 // backPlan makes the plan of a return, or describes the one that is under way.
