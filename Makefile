@@ -35,11 +35,15 @@ test: setup-race vet fmt-check ## vet, format and every test, with the race dete
 	$(GO) test -race -shuffle=on -timeout 20m ./...
 
 .PHONY: test-external
-test-external: lint test-zookeeper ## checks whose tools have to be fetched and built first
+test-external: lint test-zookeeper test-hdfs ## checks whose tools have to be fetched and built first
 
 .PHONY: test-zookeeper
 test-zookeeper: setup-race ## route records against a real ZooKeeper (Debian's package, installed when absent)
 	scripts/zookeeper.sh $(GO) test -race -count=1 -run 'ZooKeeper' ./internal/metaproxy ./internal/sandbox/zookeeper
+
+.PHONY: test-hdfs
+test-hdfs: setup-race ## block stores against a real HDFS (Hadoop's jars by Maven; Debian's packages, installed when absent)
+	scripts/hdfs.sh $(GO) test -race -count=1 -run 'HDFS' ./internal/blobstore ./internal/backup
 
 .PHONY: bench
 bench: setup ## rows per second and per CPU second of the copy engine and the wire

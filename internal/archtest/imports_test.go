@@ -99,8 +99,9 @@ func mayImport() map[string][]string {
 		"internal/atomicfile": {},
 		"internal/marker":     {},
 		// Files know no cluster and no plan.
-		"internal/blobstore": {"internal/atomicfile"},
-		"internal/backup":    {"internal/blobstore", "internal/atomicfile"},
+		"internal/blobstore":          {"internal/atomicfile"},
+		"internal/blobstore/hdfstest": {},
+		"internal/backup":             {"internal/blobstore", "internal/atomicfile"},
 		// A plan is made from a declaration and facts, and from nothing else.
 		"plan": {"schema"},
 		// State stores blobs: no plan type, no cluster, no terminal.
