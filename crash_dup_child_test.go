@@ -29,8 +29,12 @@ const (
 	envWatchdogAt = "PEGMIGRATE_TEST_WATCHDOG_AT"
 )
 
-// beforeSteps is where a run is before its first step was begun.
-const beforeSteps = "before"
+const (
+	// beforeSteps is where a run is before its first step was begun.
+	beforeSteps = "before"
+	// anyStep has the points of the whole run counted.
+	anyStep = "any"
+)
 
 // stepPoints is how many points a step had.
 type stepPoints struct {
@@ -55,6 +59,7 @@ type stepKiller struct {
 
 	mu      sync.Mutex
 	steps   []stepPoints
+	total   int            // points of all steps
 	alike   map[string]int // points of the step by kind
 	reached bool           // the step was begun
 	data    int
@@ -65,7 +70,7 @@ func newStepKiller() *stepKiller {
 	k := &stepKiller{step: os.Getenv(envCrashStep), steps: []stepPoints{{Step: beforeSteps}}, alike: map[string]int{}}
 	k.at, _ = strconv.Atoi(os.Getenv(envCrashAt))
 	k.late, _ = time.ParseDuration(os.Getenv(envCrashLate))
-	k.reached = k.step == beforeSteps
+	k.reached = k.step == beforeSteps || k.step == anyStep
 	return k
 }
 
@@ -80,7 +85,12 @@ func (k *stepKiller) point(kind string) {
 	}
 	now := &k.steps[len(k.steps)-1]
 	now.Points++
-	hit := k.at > 0 && k.reached && !k.dying && (now.Step != k.step || now.Points >= k.at)
+	k.total++
+	there := now.Points >= k.at || now.Step != k.step
+	if k.step == anyStep {
+		there = k.total >= k.at
+	}
+	hit := k.at > 0 && k.reached && !k.dying && there
 	k.dying = k.dying || hit
 	k.mu.Unlock()
 	if hit && k.late > 0 {

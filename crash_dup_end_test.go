@@ -26,11 +26,13 @@ const (
 
 // check waits for the clients, stops them and looks at both clusters with the sandbox's own eyes.
 func (r *dupRound) check(end dupEnd, target map[string]string) error {
-	if route := r.l.routes.LeadsTo(r.table); route != string(end) {
+	if route := r.route(); route != string(end) {
 		return fmt.Errorf("the route leads to %q, not to %q", route, end)
 	}
-	if err := r.awaitClients(string(end)); err != nil {
-		return err
+	if end == rolledBack || !r.l.direct {
+		if err := r.awaitClients(string(end)); err != nil {
+			return err
+		}
 	}
 	if err := r.await(dupSlack, func() error {
 		s, err := r.sides()
@@ -52,7 +54,7 @@ func (r *dupRound) check(end dupEnd, target map[string]string) error {
 	wantSource := sourceEnvs()
 	if end == migrated {
 		home = r.l.b
-		wantSource[plan.EnvDeny] = "reconfig*all"
+		wantSource[plan.EnvDeny] = r.lastFence()
 		if err := sameEnvs(home, r.table, target); err != nil {
 			return err
 		}
@@ -74,6 +76,14 @@ func sameEnvs(c *sandbox.Cluster, table string, want map[string]string) error {
 		return fmt.Errorf("envs of %s/%s (%w) (-want +got):\n%s", c.Name(), table, err, diff)
 	}
 	return nil
+}
+
+// lastFence is what a migration leaves on its source.
+func (r *dupRound) lastFence() string {
+	if r.l.direct {
+		return "reconfig*write"
+	}
+	return "reconfig*all"
 }
 
 // checkRows looks for every row that was there before the clients came. One without an expiry may have
@@ -124,7 +134,7 @@ func (r *dupRound) doctorFinds(end dupEnd) error {
 			found = append(found, strings.TrimSpace(line))
 		}
 	}
-	fence := fmt.Sprintf("a/%s: clients are denied: %s=reconfig*all", r.table, plan.EnvDeny)
+	fence := fmt.Sprintf("a/%s: clients are denied: %s=%s", r.table, plan.EnvDeny, r.lastFence())
 	switch {
 	case end == migrated && res.code == cli.ExitError && len(found) == 1 && strings.HasPrefix(found[0], fence):
 	case end == rolledBack && res.code == cli.ExitDone && len(found) == 1:

@@ -42,12 +42,15 @@ type lane struct {
 	eyes *actuate.Fences
 	dir  string
 	n    int
+	// direct says that the migrations have no metaproxy block: the window ends when everything is proven to
+	// be on the target, and the clients stay where they are, which rejects them.
+	direct bool
 	// closers end what was started.
 	closers []func()
 }
 
-func newLane(ctx context.Context, dir string, id int) (_ *lane, err error) {
-	l := &lane{dir: filepath.Join(dir, strconv.Itoa(id))}
+func newLane(ctx context.Context, dir string, id int, direct bool) (_ *lane, err error) {
+	l := &lane{dir: filepath.Join(dir, strconv.Itoa(id)), direct: direct}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -151,6 +154,17 @@ func (r *dupRound) rows() iter.Seq[sandbox.Row] { return sandboxtest.Rows(dupRow
 
 func (r *dupRound) config() string {
 	list := func(s []string) string { return `"` + strings.Join(s, `", "`) + `"` }
+	cutover := ""
+	if !r.l.direct {
+		cutover = fmt.Sprintf(`cutover {
+    traffic_proof = "50ms"
+    metaproxy {
+      zookeeper = [%q]
+      root      = %q
+      proxies   = [%s]
+    }
+  }`, r.l.routes.ZooKeeper().Addr(), sandbox.RouteRoot, list(r.l.routes.ProxyAddrs()))
+	}
 	return fmt.Sprintf(`
 cluster "a" { meta_servers = [%s] }
 cluster "b" { meta_servers = [%s] }
@@ -161,18 +175,10 @@ migration "m" {
   }
   target { cluster = cluster.b }
   method "duplication" { drop_follower = true }
-  cutover {
-    traffic_proof = "50ms"
-    metaproxy {
-      zookeeper = [%q]
-      root      = %q
-      proxies   = [%s]
-    }
-  }
+  %s
   limits { write_reject = %q }
 }
-`, list(r.l.a.MetaServers()), list(r.l.b.MetaServers()), r.table, r.l.routes.ZooKeeper().Addr(), sandbox.RouteRoot,
-		list(r.l.routes.ProxyAddrs()), dupBudget)
+`, list(r.l.a.MetaServers()), list(r.l.b.MetaServers()), r.table, cutover, dupBudget)
 }
 
 // end stops the clients and takes the tables away, so that the next round finds the clusters empty.

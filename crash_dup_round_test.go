@@ -18,6 +18,7 @@ import (
 
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/cli"
+	"github.com/pegmigrate/pegmigrate/internal/sandbox"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/state"
 )
@@ -27,6 +28,9 @@ type death struct {
 	step string
 	at   int
 	late time.Duration // how long after the point
+	// slow says that the meta servers of the source take slowMeta for a change of envs: it may happen
+	// after the death of who asked for it.
+	slow bool
 	// watchdog is 0 for one that lives, 1 for one that dies with apply, n for one that dies at its n-1-th
 	// point after that.
 	watchdog int
@@ -38,11 +42,17 @@ func (d death) String() string {
 	if d.late > 0 {
 		s += fmt.Sprintf(" and %v", d.late)
 	}
+	if d.slow {
+		s += ", slow metas"
+	}
 	if d.watchdog > 0 {
 		s += fmt.Sprintf(", watchdog dies at %d", d.watchdog)
 	}
 	return s
 }
+
+// slowMeta is longer than a watchdog needs.
+const slowMeta = 300 * time.Millisecond
 
 // environ is what the process has to know.
 func (d death) environ() []string {
@@ -126,6 +136,16 @@ func (r ran) slow() bool { return r.code == cli.ExitBudget || r.code == cli.Exit
 // crash runs apply until its death. A run that ended before the point is as good: how often it looks
 // at its clusters varies.
 func (r *dupRound) crash(d death) (ran, error) {
+	if d.slow {
+		id, err := r.l.a.Inject(sandbox.Fault{Kind: sandbox.FaultDelay, RPC: "update_app_env", Delay: slowMeta})
+		if err != nil {
+			return ran{}, err
+		}
+		defer func() {
+			<-time.After(slowMeta) // until what was sent has happened
+			_ = r.l.a.Clear(id)
+		}()
+	}
 	res, err := r.pegmigrate(r.dir, d.environ(), "apply", "-auto-approve")
 	if err == nil && !res.killed && res.code != cli.ExitDone && !res.slow() {
 		err = fmt.Errorf("the run did not die of SIGKILL but ended with %d", res.code)
@@ -146,9 +166,24 @@ type side struct {
 	sourceDeny, detail string
 }
 
+// route is the cluster that clients are led to, or, without a metaproxy block, have to be from now on.
+func (r *dupRound) route() string {
+	if !r.l.direct {
+		return r.l.routes.LeadsTo(r.table)
+	}
+	for _, s := range readSteps(r.statePath()) {
+		if s.ID == "recheck" && s.Status == state.Done {
+			return "b"
+		}
+	}
+	return "a"
+}
+
+func (r *dupRound) statePath() string { return filepath.Join(r.dir, state.Folder, "m.state.json") }
+
 // sides sends a delete of a reserved key to every partition of both tables.
 func (r *dupRound) sides() (side, error) {
-	s := side{route: r.l.routes.LeadsTo(r.table)}
+	s := side{route: r.route()}
 	envs, err := r.l.a.TableEnvs(r.table)
 	if err != nil {
 		return s, err
@@ -198,7 +233,7 @@ func (s side) writableOnOneSide() error {
 // fenceIsKnown is what has to be true of a fence that stays up because nobody is alive to lift it: the
 // state document says so, and doctor finds it without one.
 func (r *dupRound) fenceIsKnown() error {
-	path := filepath.Join(r.dir, state.Folder, "m.state.json")
+	path := r.statePath()
 	known := false
 	for _, s := range readSteps(path) {
 		if s.ID == "fence-source" {
@@ -225,10 +260,12 @@ func (r *dupRound) watchdogLog() string {
 	return "watchdog: " + string(data)
 }
 
-// afterDeath checks the promise after apply, and whatever it had started, has died.
-func (r *dupRound) afterDeath(d death) (fenced bool, err error) {
+// afterDeath checks the promise after apply, and whatever it had started, has died. alone says that it
+// found a fence which nobody was alive to lift, and may not have come to the point where it starts a
+// watchdog of its own.
+func (r *dupRound) afterDeath(d death, alone bool) (fenced bool, err error) {
 	limit := dupSlack
-	if d.watchdog > 0 {
+	if alone = alone || d.watchdog > 0; alone {
 		limit = time.Second // for what is under way: envs take a config sync to get into force
 	}
 	err = r.await(limit, func() error {
@@ -238,7 +275,7 @@ func (r *dupRound) afterDeath(d death) (fenced bool, err error) {
 		}
 		return err
 	})
-	if err == nil || d.watchdog == 0 {
+	if err == nil || !alone {
 		return false, err
 	}
 	if s, lookErr := r.sides(); lookErr != nil || s.route != "a" || s.sourceDeny == "" {

@@ -10,13 +10,16 @@ import (
 	"time"
 )
 
-var crashRound = flag.String("crash-round", "", "only the rounds of TestCrashDuplication whose text, as a failure prints it, begins so")
+var (
+	crashRound = flag.String("crash-round", "", "only the rounds of TestCrashDuplication whose text, as a failure prints it, begins so")
+	crashEvery = flag.Int("crash-every", 1, "with -crash-all, only every so many-th round of TestCrashDuplication")
+)
 
-// dupSample is how many crash points the ordinary test visits; -crash-all visits all.
-const dupSample = 16
+// dupSample is how many rounds of each kind the ordinary test has; -crash-all has them all.
+const dupSample = 10
 
 // dupLanes is how many rounds run at a time.
-const dupLanes = 2
+const dupLanes = 3
 
 // visit is one round: where apply dies, and what is done then.
 type visit struct {
@@ -44,8 +47,14 @@ func TestCrashDuplication(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the crash loop takes minutes; it runs without -short")
 	}
+	t.Run("proxies", func(t *testing.T) { crashLoop(t, false) })
+	t.Run("direct", func(t *testing.T) { crashLoop(t, true) })
+}
+
+// crashLoop is the loop over migrations with or without a metaproxy block.
+func crashLoop(t *testing.T, direct bool) {
 	dir := t.TempDir()
-	first, err := newLane(t.Context(), dir, 0)
+	first, err := newLane(t.Context(), dir, 0, direct)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +73,7 @@ func TestCrashDuplication(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range dupLanes {
 		wg.Go(func() {
-			if err := work(t, dir, i+1, queue, target, &sum); err != nil {
+			if err := work(t, dir, i+1, direct, queue, target, &sum); err != nil {
 				t.Error(err)
 			}
 		})
@@ -75,7 +84,7 @@ func TestCrashDuplication(t *testing.T) {
 
 // work takes rounds from the queue. After one that failed it goes on with fresh clusters, as what that
 // round left behind is not the next one's, or ends, when only a sample is visited.
-func work(t *testing.T, dir string, id int, queue <-chan visit, target map[string]string, sum *tally) error {
+func work(t *testing.T, dir string, id int, direct bool, queue <-chan visit, target map[string]string, sum *tally) error {
 	var l *lane
 	defer func() {
 		if l != nil {
@@ -85,7 +94,7 @@ func work(t *testing.T, dir string, id int, queue <-chan visit, target map[strin
 	for v := range queue {
 		if l == nil {
 			var err error
-			if l, err = newLane(t.Context(), dir, id); err != nil {
+			if l, err = newLane(t.Context(), dir, id, direct); err != nil {
 				return err
 			}
 			id += dupLanes
@@ -95,7 +104,7 @@ func work(t *testing.T, dir string, id int, queue <-chan visit, target map[strin
 			continue
 		}
 		t.Errorf("%v: %v", v, err)
-		if !*crashAll {
+		if !*crashAll && *crashRound == "" {
 			return nil
 		}
 		l.close()
@@ -141,7 +150,8 @@ func inWindow(step string) bool {
 }
 
 // visits lists the rounds, and says how many points there are. Within the window each point is visited
-// with a watchdog that lives, with one that dies too, and with one that dies at its work. What is done
+// with a watchdog that lives, with one that dies too, and with one that dies at its work; those of the
+// fence also with what was sent still on its way. What is done
 // after the death goes round, so that neighbours, which are much alike, meet all of it.
 func visits(steps []stepPoints) (out []visit, points int) {
 	for _, s := range steps {
@@ -161,13 +171,18 @@ func visits(steps []stepPoints) (out []visit, points int) {
 				d.watchdog = watchdog
 				out = append(out, goOn(d, at+watchdog, steps))
 			}
+			if s.Step == "fence-source" {
+				d.watchdog, d.late, d.slow = 0, 2*time.Millisecond, true
+				out = append(out, goOn(d, at, steps))
+			}
 		}
 	}
 	return out, points
 }
 
-// goOn decides what is done after a death.
+// goOn decides what is done after a death, in no order that the picking of a sample could share.
 func goOn(d death, n int, steps []stepPoints) visit {
+	n = int(uint32(n) * 2654435761 >> 16)
 	v := visit{death: d, command: "apply"}
 	if n%3 == 1 {
 		v.command = "rollback"
@@ -175,26 +190,25 @@ func goOn(d death, n int, steps []stepPoints) visit {
 	if n%4 == 3 {
 		s := steps[(n*7)%len(steps)]
 		v.dies = &death{step: s.Step, at: 1 + n%max(s.Points, 1), watchdog: n / 4 % 3}
+		if v.command == "rollback" { // which has no order of steps
+			v.dies = &death{step: anyStep, at: 1 + n*13%300}
+		}
 	}
 	return v
 }
 
-// sampleVisits picks rounds evenly.
-func sampleVisits(all []visit) []visit {
-	var out []visit
-	switch {
-	case *crashRound != "":
-		for _, v := range all {
-			if strings.HasPrefix(v.String(), *crashRound) {
-				out = append(out, v)
-			}
+// sampleVisits picks rounds evenly, unless the flags say otherwise.
+func sampleVisits(all []visit) (out []visit) {
+	if !*crashAll && *crashRound == "" {
+		for i := range min(dupSample, len(all)) {
+			out = append(out, all[i*len(all)/dupSample])
 		}
 		return out
-	case *crashAll:
-		return all
 	}
-	for i := range min(dupSample, len(all)) {
-		out = append(out, all[i*len(all)/dupSample])
+	for i, v := range all {
+		if strings.HasPrefix(v.String(), *crashRound) && i%max(*crashEvery, 1) == 0 {
+			out = append(out, v)
+		}
 	}
 	return out
 }
@@ -211,7 +225,7 @@ func (l *lane) visit(v visit, target map[string]string, sum *tally) error {
 	if err != nil {
 		return err
 	}
-	fenced, err := r.afterDeath(v.death)
+	fenced, err := r.afterDeath(v.death, false)
 	if err != nil {
 		return fmt.Errorf("%w\n%s%s", err, died.out, r.watchdogLog())
 	}
@@ -220,7 +234,7 @@ func (l *lane) visit(v visit, target map[string]string, sum *tally) error {
 		second, err := r.pegmigrate(r.dir, v.dies.environ(), v.command, "-auto-approve")
 		talk += second.out
 		if err == nil {
-			_, err = r.afterDeath(*v.dies)
+			_, err = r.afterDeath(*v.dies, fenced)
 		}
 		if err != nil {
 			return fmt.Errorf("%w\n%s%s", err, talk, r.watchdogLog())
