@@ -216,7 +216,7 @@ func (b base) mark(ctx context.Context, t plan.TableRef, role string, peer plan.
 		Lineage: b.r.Store.Document().Lineage, Migration: b.r.Plan.Migration, Owner: b.r.Owner, Since: p.Since,
 		Role: role, Peer: peer.String(), Prior: prior,
 		TargetExisted: p.TargetExisted, TargetHighestID: p.TargetHighestID, TargetID: b.r.createdTarget(),
-		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs, SourceLevel: p.SourceLevel,
+		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs, SourceLevel: p.SourceLevel, Ticket: b.r.validUntil(),
 	})
 	if err != nil {
 		return err

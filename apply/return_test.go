@@ -9,6 +9,7 @@ import (
 
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/schema"
 )
@@ -69,6 +70,9 @@ func (s *dupScene) held() {
 	s.must(err)
 	ticket, why, err := apply.TicketOf(s.document(), begun)
 	s.must(err)
+	if m, err := marker.Parse(src.envs[marker.Env]); err != nil || m == nil || m.Ticket.IsZero() || m.Ticket.After(ticket.Until) {
+		s.t.Errorf("the marker does not tell of the ticket: %+v %v", m, err)
+	}
 	if why != "" || ticket.Valid.IsZero() || !ticket.Until.After(ticket.Valid) {
 		s.t.Errorf("%+v %s", ticket, why)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/schema"
 	"github.com/pegmigrate/pegmigrate/state"
@@ -231,6 +232,35 @@ func (q *readyRunner) run(ctx context.Context) error {
 	return q.remember(t)
 }
 
+// tell writes into the marker of the source until when the ticket is valid: what is found there then, an
+// open table and a duplication into it, is meant to be. It is for people, so a failure ends nothing.
+func (h *ticketRunner) tell(ctx context.Context) {
+	step, ok := firstStep[plan.Own](h.r.Plan)
+	p, err := h.r.priors()
+	if !ok || err != nil {
+		return
+	}
+	own := step.Action.(plan.Own)
+	s, err := h.table(ctx, own.Source)
+	if err == nil {
+		if m, err := marker.Parse(s.Envs[marker.Env]); err != nil || m == nil || m.Ticket.Equal(h.r.validUntil()) {
+			return
+		}
+		err = h.mark(ctx, own.Source, "source", own.Target, p.SourceInfo, p)
+	}
+	if err != nil && ctx.Err() == nil {
+		h.warn(CodeTicket, "the ownership marker does not say until when the return ticket is valid: "+err.Error(), "")
+	}
+}
+
+// validUntil is until when the return ticket is valid, zero without one.
+func (r *Run) validUntil() time.Time {
+	if t, why, err := r.ticket(); err == nil && why == "" && !t.Valid.IsZero() {
+		return t.Until.UTC().Truncate(time.Second)
+	}
+	return time.Time{}
+}
+
 func (q *readyRunner) remember(t Ticket) error {
 	proof, err := blob(kindTicket, t)
 	if err != nil {
@@ -295,6 +325,7 @@ func (h *ticketRunner) run(ctx context.Context) error {
 				"a client that writes on "+h.a.Target.String()+" makes the comparison of a return refuse it; look again with `"+h.r.Resume+"`")
 		}
 	}
+	h.tell(ctx)
 	t, _, err := h.r.ticket()
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
@@ -25,7 +26,11 @@ func envsOf(t pegasus.TableInfo) []Leftover {
 		add(Leftover{What: "a damaged ownership marker in " + marker.Env, Effect: "no migration of this table can begin",
 			Undo: "put the right text back by hand"})
 	case m != nil:
-		add(Leftover{What: fmt.Sprintf("being migrated by %s (migration %q, lineage %s, peer %s)", m.Owner, m.Migration, m.Lineage, m.Peer),
+		what := fmt.Sprintf("being migrated by %s (migration %q, lineage %s, peer %s)", m.Owner, m.Migration, m.Lineage, m.Peer)
+		if !m.Ticket.IsZero() {
+			what += "; clients were led over, the return ticket is valid until " + m.Ticket.UTC().Format(time.RFC3339)
+		}
+		add(Leftover{What: what,
 			Since: m.Since, Effect: "no other migration of this table can begin",
 			Undo: "`pegmigrate apply` or `pegmigrate rollback` there; `apply -adopt` when its state is lost"})
 	}

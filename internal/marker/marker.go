@@ -44,6 +44,8 @@ type Marker struct {
 	// SourceLevel is the meta function level of the source's cluster before the migration held it,
 	// "" when it is not held.
 	SourceLevel string `json:"source_level,omitempty"`
+	// Ticket is until when the migration's return ticket is valid, zero without one.
+	Ticket time.Time `json:"ticket,omitzero"`
 }
 
 // Format writes the env's value.
