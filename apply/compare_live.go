@@ -138,6 +138,11 @@ func (c *compareRunner) differs(ctx context.Context, journal *state.Journal, id 
 
 // differingHint is what helps when rows differ that a duplication should have made equal.
 func (b base) differingHint() string {
+	if b.r.Plan.Back {
+		from, to := b.r.Plan.Source.TableRef, b.r.Plan.Target.TableRef
+		return fmt.Sprintf("the first ones are listed above; clients stay on %s: look who writes to %s; a row that is written on %s again becomes equal, then `%s`; `%s` takes the return back",
+			from, to, from, b.r.rollbackCommand(), b.r.command("apply"))
+	}
 	return "the first ones are listed above; a row that differs here stays different, duplication does not mend it: " +
 		"look whether anybody writes to the target, then `" + b.r.rollbackCommand() + "`"
 }
