@@ -37,13 +37,19 @@ func firstStep[A plan.Action](p *plan.Plan) (plan.Step, bool) {
 // handedOver says whether the window is over because the target took over: the route leads there, or,
 // where the plan switches none, everything that was accepted is proven to be there.
 func (r *Run) handedOver() bool {
+	last, ok := r.lastOfWindow()
+	return ok && r.record(last.ID).Status == state.Done
+}
+
+// lastOfWindow is the step that ends the window of a cut-over.
+func (r *Run) lastOfWindow() (plan.Step, bool) {
 	last, ok := firstStep[plan.SwitchRoute](r.Plan)
 	if !ok {
 		if last, ok = firstStep[plan.RecheckKeys](r.Plan); !ok {
 			last, ok = firstStep[plan.Drain](r.Plan)
 		}
 	}
-	return ok && r.record(last.ID).Status == state.Done
+	return last, ok
 }
 
 // windowOver says whether nothing bounds the fence any more.
@@ -70,6 +76,7 @@ func (r *Run) abortWindow(ctx context.Context, at plan.Step, cause error) error 
 	}
 	r.Sink.Emit(event.Warning{Step: at.ID, Code: CodeBudget,
 		Text: fmt.Sprintf("%s inside the reject window; lifting the fence of %s", why, f.Table)})
+	r.tellLifting(ctx, step, f)
 	switched, err := r.settleRoute(ctx)
 	switch {
 	case err != nil:
@@ -189,40 +196,7 @@ func (r *Run) beforeFence(ctx context.Context, b base) error {
 	if err := r.holdReturn(ctx, b); err != nil {
 		return err
 	}
-	if r.Watchdog == nil {
-		return nil
-	}
-	if err := r.Watchdog.Arm(ctx); err != nil {
-		return &StepError{Step: b.id, Code: CodeWatchdog, Text: "the watchdog, which lifts the fence should this process die, did not start", Err: err,
-			Hint: "nothing was changed; mend what it says and run the same command again"}
-	}
-	return nil
-}
-
-// disarm tells the watchdog that nothing is left to lift.
-func (r *Run) disarm() {
-	if r.Watchdog != nil {
-		r.Watchdog.Disarm()
-	}
-}
-
-// LiftAbandoned is what the watchdog does when the process that raised the fence is gone: it lifts a
-// fence whose window is open, after it made sure that the route was not switched. It changes nothing
-// else. lifted is false when there was nothing to lift. Errors: *StepError, *state.WriteError.
-func (r *Run) LiftAbandoned(ctx context.Context) (lifted bool, err error) {
-	doc := r.Store.Document()
-	if doc == nil || doc.Outcome != state.OutcomeOpen || !r.fenceUp() || r.windowOver() {
-		return false, nil
-	}
-	step, f, _ := r.fenceStep()
-	switched, err := r.settleRoute(ctx)
-	if err != nil || switched {
-		return false, err
-	}
-	if err := r.undoFence(ctx, step.ID, f.Table); err != nil {
-		return false, r.notLifted(step, err)
-	}
-	return true, r.forgetMove()
+	return r.arm(ctx, b)
 }
 
 // closingCutover says where clients are now, and what is left to do for the operator.

@@ -13,9 +13,11 @@ import (
 
 // fenceProof says when and by whom writes were seen to be rejected.
 type fenceProof struct {
+	// Sent is when the last request to set the env left.
+	Sent time.Time `json:"sent,omitzero"`
 	// FirstRejected is when the first partition rejected a write: the write-reject budget runs from
 	// here on. It is durable before the second partition is looked at again.
-	FirstRejected time.Time `json:"first_rejected"`
+	FirstRejected time.Time `json:"first_rejected,omitzero"`
 	// Proven is when every partition had rejected one, zero before.
 	Proven time.Time `json:"proven,omitzero"`
 	// Until is when the budget ends as it was declared then, zero without one; for people.
@@ -46,6 +48,8 @@ func (p fenceProof) moved(now []Probe) bool {
 type fenceRunner struct {
 	base
 	a plan.Fence
+	// looked is when the last round of probes ended that met no rejection.
+	looked time.Time
 }
 
 func (f *fenceRunner) prior(ctx context.Context) (*state.Blob, error) {
@@ -121,10 +125,10 @@ func (f *fenceRunner) run(ctx context.Context) error {
 	if err := f.refreshPrior(ctx); err != nil {
 		return err
 	}
-	if err := f.setEnvs(ctx, f.a.Table, map[string]string{plan.EnvDeny: f.a.Mode}); err != nil {
+	sent, err := f.raise(ctx)
+	if err != nil {
 		return err
 	}
-	sent := f.r.Now()
 	s, err := f.table(ctx, f.a.Table)
 	if err != nil {
 		return err
@@ -173,11 +177,33 @@ func (f *fenceRunner) refreshPrior(ctx context.Context) error {
 	return f.r.update(f.id, func(rec *state.Step) { rec.Prior = prior })
 }
 
+// raise has the meta set the env. That a request leaves is durable before it does: after a crash
+// one that was not seen to have an effect may have it yet. sent is a moment before any effect.
+func (f *fenceRunner) raise(ctx context.Context) (sent time.Time, err error) {
+	sent = f.r.Now()
+	if err := f.r.tellUntil(ctx, f.a.Table, sent); err != nil {
+		return sent, err
+	}
+	f.looked = sent
+	return sent, f.insist(ctx, fmt.Sprintf("set %s of %s", plan.EnvDeny, f.a.Table), func(ctx context.Context) error {
+		if err := f.amend(func(p *fenceProof) { p.Sent = f.r.Now() }); err != nil {
+			return err
+		}
+		ctx, cancel := f.call(ctx)
+		defer cancel()
+		return f.r.World.Tables.SetEnvs(ctx, f.a.Table, map[string]string{plan.EnvDeny: f.a.Mode})
+	})
+}
+
 // inBudget makes the first rejection durable, and ends the wait for the other partitions when the
 // budget does: it runs while some partitions reject already and others do not yet.
 func (f *fenceRunner) inBudget(ctx context.Context, round *fenceRound) error {
-	if round.first.IsZero() {
-		return nil
+	first := round.first
+	if first.IsZero() { // later than the round before
+		first, f.looked = f.looked, f.r.Now()
+	}
+	if err := f.r.tellUntil(ctx, f.a.Table, first); err != nil || round.first.IsZero() {
+		return err
 	}
 	if err := f.freezeEarly(ctx, round); err != nil {
 		return err
@@ -263,5 +289,6 @@ func (f *fenceRunner) amend(change func(*fenceProof)) error {
 
 // fenceProof reads what a fence step has proven; false before the first rejected write.
 func (r *Run) fenceProof(step string) (fenceProof, bool, error) {
-	return unblob[fenceProof](r.record(step).Proof, kindFence)
+	p, _, err := unblob[fenceProof](r.record(step).Proof, kindFence)
+	return p, !p.FirstRejected.IsZero(), err
 }

@@ -119,7 +119,7 @@ func (r *Run) undoFence(ctx context.Context, step string, t plan.TableRef) error
 	}
 	// The env is put back before anything is probed: a node that does not answer must not keep
 	// the fence up everywhere else.
-	s, err := l.table(ctx, t)
+	s, err := l.afterSent(ctx, step, prior)
 	if errors.Is(err, ErrNoTable) {
 		return nil
 	}
@@ -130,4 +130,27 @@ func (r *Run) undoFence(ctx context.Context, step string, t plan.TableRef) error
 		}
 	}
 	return l.lift(ctx, prior)
+}
+
+// afterSent looks at the table when no request to raise the fence is under way any more: one whose
+// sender died, or whose answer was lost, may have its effect until Waits.Call after it left.
+func (l *liftRunner) afterSent(ctx context.Context, step string, prior marker.Prior) (s TableState, err error) {
+	p, rejected, err := l.r.fenceProof(step)
+	if err != nil {
+		return s, err
+	}
+	for {
+		if s, err = l.table(ctx, l.a.Table); err != nil || rejected || marker.PriorOf(s.Envs, plan.EnvDeny) != prior {
+			return s, err
+		}
+		now := l.r.Now()
+		if p.Sent.IsZero() || now.Sub(p.Sent) >= l.r.Waits.Call || now.Before(p.Sent) {
+			return s, nil
+		}
+		l.r.Sink.Emit(event.Waiting{Step: l.id, Elapsed: now.Sub(p.Sent), Limit: l.r.Waits.Call,
+			Reason: "the request to raise the fence may be under way yet"})
+		if !pause(ctx, l.r.Waits.Poll) {
+			return s, context.Cause(ctx)
+		}
+	}
 }

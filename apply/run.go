@@ -103,9 +103,9 @@ func (r *Run) carryOut(ctx context.Context, command, outcome string) error {
 		last, _, _ = r.fenceStep()
 		return r.fail(ctx, last, err)
 	}
-	if r.inCutover() && r.Watchdog != nil {
+	if r.inCutover() {
 		last = r.mustFence()
-		if err := r.Watchdog.Arm(ctx); err != nil {
+		if err := r.armAgain(ctx, last); err != nil {
 			return r.fail(ctx, last, err)
 		}
 	}

@@ -26,7 +26,7 @@ func (r *Run) runnerOf(step plan.Step) (runner, error) {
 	case plan.Approve:
 		return &approveRunner{base, a}, nil
 	case plan.Fence:
-		return &fenceRunner{base, a}, nil
+		return &fenceRunner{base: base, a: a}, nil
 	case plan.Quiesce:
 		if r.cutsOver() {
 			return &freezeRunner{base, a}, nil

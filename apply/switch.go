@@ -110,6 +110,9 @@ func (s *switchRunner) trySwitch(ctx context.Context) (over bool, reason string,
 	case rec.ClusterName != s.a.From.ClusterName:
 		return false, "", s.elsewhere(rec)
 	}
+	if err := s.r.handover(ctx); err != nil {
+		return false, "", err
+	}
 	if err := s.r.rememberSwitch(s.id, switchMemory{Sent: s.r.Now()}); err != nil {
 		return false, "", err
 	}
@@ -118,6 +121,7 @@ func (s *switchRunner) trySwitch(ctx context.Context) (over bool, reason string,
 		if err := s.r.rememberSwitch(s.id, switchMemory{}); err != nil {
 			return false, "", err
 		}
+		s.r.keepWatch()
 	}
 	switch {
 	case err == nil:
@@ -130,6 +134,9 @@ func (s *switchRunner) trySwitch(ctx context.Context) (over bool, reason string,
 		switched, settleErr := s.r.settleRoute(context.WithoutCancel(ctx))
 		if settleErr != nil {
 			return false, "", settleErr
+		}
+		if !switched {
+			s.r.keepWatch()
 		}
 		return switched, err.Error(), nil
 	}

@@ -41,7 +41,7 @@ func (v *verifyRunner) run(ctx context.Context) error {
 	err := v.rounds(ctx)
 	if err == nil && v.leakedBefore() {
 		step, fence, _ := v.r.fenceStep()
-		return (&fenceRunner{base{r: v.r, id: step.ID}, fence}).amend(func(p *fenceProof) { p.Leaked = false })
+		return (&fenceRunner{base: base{r: v.r, id: step.ID}, a: fence}).amend(func(p *fenceProof) { p.Leaked = false })
 	}
 	if ctx.Err() != nil || !v.disproven(err) || v.onTheMove() {
 		return err

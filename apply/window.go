@@ -131,7 +131,9 @@ func (r *Run) inWindow(ctx context.Context, step plan.Step, work runner) (proof 
 		return "", false, err
 	}
 	defer cancel()
-	proof, skipped, err = r.work(bounded, step.ID, work)
+	if proof, skipped, err = r.work(bounded, step.ID, work); err == nil {
+		err = r.endWindow(bounded, step)
+	}
 	spent := errors.Is(err, errOverBudget) || overBudget(bounded)
 	if err == nil || !spent || ctx.Err() != nil || isWriteError(err) {
 		return proof, skipped, err
@@ -198,6 +200,7 @@ func (r *Run) closeWindow(ctx context.Context, at string) error {
 	budget := r.writeReject()
 	r.Sink.Emit(event.Warning{Step: at, Code: CodeBudget,
 		Text: fmt.Sprintf("the write-reject budget of %s is used up; lifting the fence of %s", plan.Duration(budget), f.Table)})
+	r.tellLifting(ctx, step, f)
 	switched, err := r.settleRoute(context.WithoutCancel(ctx))
 	if err != nil {
 		return r.notLifted(step, err)
@@ -209,7 +212,7 @@ func (r *Run) closeWindow(ctx context.Context, at string) error {
 		return r.notLifted(step, err)
 	}
 	if !r.cutsOver() && r.moveDone() && r.lifts() && !r.gateAhead() {
-		return (&fenceRunner{base{r: r, id: step.ID}, f}).amend(func(p *fenceProof) { p.Lifted = r.Now() })
+		return (&fenceRunner{base: base{r: r, id: step.ID}, a: f}).amend(func(p *fenceProof) { p.Lifted = r.Now() })
 	}
 	r.goOnReturn(ctx, base{r: r, id: step.ID})
 	if err := r.forgetMove(); err != nil {

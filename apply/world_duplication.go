@@ -169,10 +169,3 @@ type LiveEngine interface {
 	// Recheck reads the open keys of an earlier comparison again, now that nothing changes.
 	Recheck(ctx context.Context, source, target plan.TableRef, open json.RawMessage) (LiveOutcome, error)
 }
-
-// Watchdog lifts a fence when the process that raised it dies. Arm before the fence goes up, Disarm
-// when nothing is left to lift or the run ends under control.
-type Watchdog interface {
-	Arm(ctx context.Context) error
-	Disarm()
-}

@@ -5,93 +5,110 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	ucli "github.com/urfave/cli/v2"
-
 	"github.com/pegmigrate/pegmigrate/apply"
-	"github.com/pegmigrate/pegmigrate/internal/actuate"
-	"github.com/pegmigrate/pegmigrate/internal/event"
-	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/state"
 )
 
-// The watchdog is a process of its own that outlives apply. It holds the reading end of a pipe: as
-// long as apply lives the pipe is open; when apply dies in any way the kernel closes it, and the
-// watchdog lifts the fence. It is a session of its own, so that neither Ctrl-C nor a terminal that
-// goes away ends both. It takes the lock of the state first: an apply that was started meanwhile has
-// it, and a watchdog of its own.
+// The watchdog is a process of its own that outlives apply (guard). It holds the reading end of a pipe:
+// as long as apply lives the pipe is open; when apply dies in any way the kernel closes it, and the
+// watchdog lifts the fence. Over the pipe apply tells by when lifting has to begin; when that moment
+// passes and apply has neither lifted nor said another one, because it is stopped or hangs, the watchdog
+// lifts too (turn.go keeps the two from doing opposite things). It is a session of its own, so that
+// neither Ctrl-C nor a terminal that goes away ends both.
 
-// Words between apply and its watchdog.
+// Words between apply and its watchdog. The first goes back, the others have one line each.
 const (
 	watchdogReady  = "ready"  // the watchdog has reached the source's cluster
+	watchdogWindow = "window" // NAME: the window to watch from now on
+	watchdogUntil  = "until"  // NANOSECONDS: lifting has to begin by then, Unix time
 	watchdogDisarm = "disarm" // there is nothing left to lift
 )
 
 // holderWatchdog is the command under which a watchdog holds the lock of the state.
 const holderWatchdog = "pegmigrate watchdog"
 
-// lockPoll is the time between two attempts to take over the state of an apply that has died: clients
-// wait meanwhile.
-const lockPoll = 20 * time.Millisecond
-
-// armLimit bounds the start of a watchdog, disarmLimit its end.
+// armLimit bounds the start of a watchdog, tellLimit a word to it, disarmLimit its end.
 const (
 	armLimit    = 30 * time.Second
+	tellLimit   = time.Second
 	disarmLimit = 5 * time.Second
 )
 
-// watchdog starts and ends the process. It implements apply.Watchdog.
+// watchdog starts, talks to, and ends the process. It implements apply.Watchdog.
 type watchdog struct {
 	env       Env
 	dir       string
 	migration string
 	source    string   // label of the source cluster
 	metas     []string // of the source cluster
+	window    windowFile
 	process   *exec.Cmd
-	pipe      io.WriteCloser
+	pipe      *os.File
+	ended     chan struct{} // closed when the process has ended
 }
 
 var _ apply.Watchdog = (*watchdog)(nil)
 
-// Arm starts the process, once. It returns when the process has reached the source's cluster.
-func (w *watchdog) Arm(ctx context.Context) error {
-	if w.process != nil {
+// Arm implements apply.Watchdog. It returns when the process has reached the source's cluster.
+func (w *watchdog) Arm(ctx context.Context, window string) error {
+	if w.process != nil && !w.gone() && w.window.window == window {
 		return nil
 	}
+	w.window = windowFile{dir: w.dir, migration: w.migration, window: window}
+	lifting, err := w.window.open()
+	switch {
+	case err != nil:
+		return err
+	case lifting:
+		return apply.ErrLifted
+	case w.process != nil && !w.gone():
+		return w.tell(watchdogWindow + " " + window)
+	}
+	w.forget()
+	return w.start(ctx)
+}
+
+func (w *watchdog) start(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
+	in, pipe, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
 	cmd := exec.Command(self) //nolint:noctx // it is to outlive this process, and with it ctx
 	cmd.Args = []string{os.Args[0], "watchdog", "-dir", w.dir, "-migration", w.migration, "-source", w.source,
-		"-meta", strings.Join(w.metas, ",")}
+		"-meta", strings.Join(w.metas, ","), "-window", w.window.window}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Stderr = os.Stderr
-	pipe, err := cmd.StdinPipe()
-	if err != nil {
-		return err
-	}
+	cmd.Stdin, cmd.Stderr = in, os.Stderr
 	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
 	if err != nil {
+		_ = pipe.Close()
 		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
+	w.process, w.pipe, w.ended = cmd, pipe, make(chan struct{})
 	ready := make(chan error, 1)
 	go func() {
+		defer close(w.ended)
 		line, err := bufio.NewReader(out).ReadString('\n')
-		if strings.TrimSpace(line) != watchdogReady {
-			err = fmt.Errorf("it ended: %w", errors.Join(err, cmd.Wait()))
+		if strings.TrimSpace(line) == watchdogReady {
+			ready <- nil
+			_ = cmd.Wait()
+			return
 		}
-		ready <- err
+		ready <- fmt.Errorf("it ended: %w", errors.Join(err, cmd.Wait()))
 	}()
 	select {
 	case err = <-ready:
@@ -102,126 +119,74 @@ func (w *watchdog) Arm(ctx context.Context) error {
 	}
 	if err != nil {
 		_ = cmd.Process.Kill()
+		w.forget()
+	}
+	return err
+}
+
+// gone says whether the process has ended.
+func (w *watchdog) gone() bool {
+	select {
+	case <-w.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// forget waits for the end of a process and lets go of it.
+func (w *watchdog) forget() {
+	if w.process == nil {
+		return
+	}
+	_ = w.pipe.Close()
+	<-w.ended
+	w.process, w.pipe = nil, nil
+}
+
+// tell writes one line. A watchdog that is stopped must not stop apply too.
+func (w *watchdog) tell(line string) error {
+	if w.process == nil || w.gone() {
+		return errors.New("it has ended")
+	}
+	if err := w.pipe.SetWriteDeadline(time.Now().Add(tellLimit)); err != nil {
 		return err
 	}
-	w.process, w.pipe = cmd, pipe
-	return nil
+	_, err := w.pipe.WriteString(line + "\n")
+	return err
 }
+
+// Until implements apply.Watchdog.
+func (w *watchdog) Until(at time.Time) error {
+	return w.tell(watchdogUntil + " " + strconv.FormatInt(at.UnixNano(), 10))
+}
+
+// Handover implements apply.Watchdog.
+func (w *watchdog) Handover() error {
+	err := w.window.pass(turnOpen, turnHandover)
+	if !errors.Is(err, errNotTheTurn) {
+		return err
+	}
+	if now, lookErr := w.window.turn(); lookErr == nil && now == turnHandover {
+		return nil // taken before
+	}
+	return apply.ErrLifted
+}
+
+// Resume implements apply.Watchdog.
+func (w *watchdog) Resume() error { return w.window.pass(turnHandover, turnOpen) }
 
 // Disarm ends the process and waits for it.
 func (w *watchdog) Disarm() {
 	if w.process == nil {
 		return
 	}
-	_, _ = io.WriteString(w.pipe, watchdogDisarm+"\n")
-	_ = w.pipe.Close()
-	kill := time.AfterFunc(disarmLimit, func() { _ = w.process.Process.Kill() })
+	_ = w.tell(watchdogDisarm)
+	process := w.process.Process
+	kill := time.AfterFunc(disarmLimit, func() { _ = process.Kill() })
 	defer kill.Stop()
-	_ = w.process.Wait()
-	w.process, w.pipe = nil, nil
-}
-
-// watchdogCommand is the other side: the process that waits.
-func (e Env) watchdogCommand() *ucli.Command {
-	return &ucli.Command{
-		Name: "watchdog", Hidden: true,
-		Usage: "started by apply: lifts the fence of a cut-over when apply dies",
-		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "dir"}, &ucli.StringFlag{Name: "migration"},
-			&ucli.StringFlag{Name: "source"}, &ucli.StringFlag{Name: "meta"},
-		},
-		Action: func(c *ucli.Context) error {
-			g := guard{env: e, dir: c.String("dir"), migration: c.String("migration"), source: c.String("source"),
-				metas: strings.Split(c.String("meta"), ",")}
-			return g.wait(c.Context)
-		},
-	}
-}
-
-// guard is the waiting process.
-type guard struct {
-	env                    Env
-	dir, migration, source string
-	metas                  []string
-}
-
-func (g *guard) wait(ctx context.Context) error {
-	// It is a session of its own and told to end by its pipe only: a signal that was meant for apply
-	// must not take it along.
-	ctx = context.WithoutCancel(ctx)
-	cluster, err := g.env.openCluster(ctx, g.source, g.metas, "")
-	if err != nil {
-		return err
-	}
-	defer cluster.Close()
-	fmt.Fprintln(g.env.Stdout, watchdogReady)
-	lines := bufio.NewScanner(g.env.Stdin)
-	for lines.Scan() {
-		if lines.Text() == watchdogDisarm {
-			return nil
-		}
-	}
-	return g.lift(ctx, cluster)
-}
-
-// takeOver opens the state once nobody else is at work on it. A process that dies has closed its pipe
-// before the kernel drops its lock, so that the lock may be held by a dead apply for a moment. One that
-// is held longer is another apply's or rollback's; should that die before it did anything about the
-// fence, nobody but this process is left.
-func (g *guard) takeOver(ctx context.Context) (*state.Store, error) {
-	limit := g.env.Now().Add(g.env.Waits.FenceMargin + g.env.Waits.Undo)
-	for {
-		store, err := state.Open(g.env.FS, g.dir, g.migration, state.Self(holderWatchdog, g.env.Now()), state.WithClock(g.env.Now))
-		var locked *state.LockedError
-		if err == nil || !errors.As(err, &locked) || g.env.Now().After(limit) {
-			return store, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(min(g.env.Waits.Poll, lockPoll)):
-		}
-	}
-}
-
-// lift takes the state over and lifts the fence. What it says goes into a log beside the state too:
-// the terminal of apply may be gone.
-func (g *guard) lift(ctx context.Context, cluster *pegasus.Cluster) error {
-	store, err := g.takeOver(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	doc := store.Document()
-	if doc == nil {
-		return nil
-	}
-	p, err := apply.ActivePlanOf(doc)
-	if err != nil {
-		return err
-	}
-	var out io.Writer = g.env.Stderr
-	log, err := os.OpenFile(filepath.Join(g.dir, state.Folder, g.migration+".watchdog.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err == nil {
-		defer log.Close()
-		out = log // apply's terminal may be gone, and writing to it would end this process
-	}
-	sink := event.SinkFunc(func(e event.Event) {
-		fmt.Fprintf(out, "%s %s %+v\n", g.env.Now().UTC().Format(time.RFC3339Nano), e.Name(), e)
-	})
-	clusters := actuate.NewClusters(map[string]*pegasus.Cluster{g.source: cluster})
-	world := apply.World{Tables: actuate.NewTables(clusters), Fences: actuate.NewFences(clusters), Routes: g.env.routes(clusters)}
-	run := apply.New(apply.Config{Plan: p, Store: store, World: world, Sink: sink, Waits: g.env.Waits, Owner: owner(),
-		Resume: "pegmigrate apply", Now: g.env.Now})
-	lifted, err := run.LiftAbandoned(ctx)
-	switch {
-	case err != nil:
-		fmt.Fprintf(out, "%s the fence could not be lifted: %v\n", g.env.Now().UTC().Format(time.RFC3339Nano), err)
-		return err
-	case lifted:
-		fmt.Fprintf(out, "%s apply died inside the reject window: the fence of %s is lifted\n", g.env.Now().UTC().Format(time.RFC3339Nano), p.Source.TableRef)
-	}
-	return nil
+	w.forget()
+	w.window.close()
 }
 
 // waitForWatchdog opens the state; while the watchdog of a run that died is lifting its fence it waits
@@ -232,7 +197,11 @@ func (s *session) waitForWatchdog(ctx context.Context, open func() (*state.Store
 	for {
 		store, err := open()
 		var locked *state.LockedError
-		if err == nil || !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.Command != holderWatchdog || s.env.Now().After(limit) {
+		if err == nil {
+			s.tellWatchdog(store.Document())
+			return store, nil
+		}
+		if !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.Command != holderWatchdog || s.env.Now().After(limit) {
 			return store, err
 		}
 		if !said {
@@ -244,5 +213,15 @@ func (s *session) waitForWatchdog(ctx context.Context, open func() (*state.Store
 			return nil, ctx.Err()
 		case <-time.After(s.env.Waits.Poll):
 		}
+	}
+}
+
+// tellWatchdog says what the watchdog of an earlier run did.
+func (s *session) tellWatchdog(doc *state.Document) {
+	if doc == nil || doc.Outcome != state.OutcomeOpen {
+		return
+	}
+	if said := watchdogSaid(s.dir, s.migration.Name); said != "" {
+		fmt.Fprintln(s.env.Stderr, said)
 	}
 }
