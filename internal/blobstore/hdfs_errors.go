@@ -91,6 +91,8 @@ func isNoBlock(err error) bool {
 func readable(err error) error {
 	remote, ok := isRemote(err)
 	if !ok {
+		// A connection that is refused is answered under a number that is no request's. Sessions that lost step look the
+		// same to the library, but those are not used again.
 		if strings.Contains(err.Error(), "unexpected sequence number") {
 			return fmt.Errorf("%w: %w", errRefused, err)
 		}
@@ -119,8 +121,8 @@ func (e *nameNodeError) Unwrap() error {
 
 // fail makes an Error of what a call ended with.
 func (h *HDFS) fail(op, name string, err error) error {
-	code := codeOfHDFS(err)
-	e := failed(h, op, name, code, readable(err))
+	err = readable(err)
+	e := failed(h, op, name, codeOfHDFS(err), err)
 	var own *Error
 	if errors.As(e, &own) && own.Code == CodePermission {
 		own.Hint = fmt.Sprintf("give the HDFS user %q access to it, or name another user", h.sessions.setup.client.User)

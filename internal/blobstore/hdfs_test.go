@@ -56,6 +56,7 @@ func TestHDFS(t *testing.T) {
 		mustMkdir(t, h, "store")
 		testStore(t, h, "store")
 	})
+	t.Run("long listings", func(t *testing.T) { testHDFSListing(t, c) })
 	t.Run("root", func(t *testing.T) { testHDFSRoot(t, c) })
 	t.Run("blocks", func(t *testing.T) { testHDFSBlocks(t, c) })
 	t.Run("permission", func(t *testing.T) { testHDFSPermission(t, c) })
@@ -70,6 +71,17 @@ func TestHDFS(t *testing.T) {
 	t.Run("lost data node", func(t *testing.T) { testHDFSLostDataNode(t, c) })
 	t.Run("no data node", func(t *testing.T) { testHDFSNoDataNode(t, c) })
 	t.Run("no name node", func(t *testing.T) { testHDFSNoNameNode(t, c) })
+}
+
+// testHDFSListing: name nodes give a listing in pieces, here of seven entries.
+func testHDFSListing(t *testing.T, c *hdfstest.Cluster) {
+	h := openTest(t, c, nil)
+	var want []string
+	for i := range 36 {
+		mustMkdir(t, h, fmt.Sprintf("long/%02d", i))
+		want = append(want, fmt.Sprintf("%02d/", i))
+	}
+	wantNames(t, h, "long", want...)
 }
 
 func testHDFSRoot(t *testing.T, c *hdfstest.Cluster) {
@@ -399,6 +411,8 @@ func testHDFSNoNameNode(t *testing.T, c *hdfstest.Cluster) {
 // TestHDFSServerThatIsNone: a port that is no name node's, or says nothing at all.
 func TestHDFSServerThatIsNone(t *testing.T) {
 	for name, talk := range map[string]func(net.Conn){
+		// A reply to call 5 with status 2, in the frames of Hadoop's RPC: what a name node with Kerberos says to one without.
+		"refuses": func(c net.Conn) { _, _ = c.Write([]byte{0, 0, 0, 5, 4, 8, 5, 16, 2}) },
 		"silent":  func(net.Conn) {},
 		"garbage": func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) },
 		"closes":  func(c net.Conn) { _ = c.Close() },
@@ -433,8 +447,11 @@ func TestHDFSServerThatIsNone(t *testing.T) {
 				})
 				return err
 			})
-			if code := CodeOf(err); code != CodeTimeout && code != CodeConnection && code != CodeUnsupported {
+			if code := CodeOf(err); code != CodeTimeout && code != CodeConnection && name != "refuses" {
 				t.Fatalf("%v", err)
+			}
+			if code := CodeOf(err); code != CodeUnsupported && name == "refuses" {
+				t.Fatalf("code %s: %v", code, err)
 			}
 			if !strings.Contains(err.Error(), l.Addr().String()) {
 				t.Fatalf("%v does not say where", err)

@@ -69,6 +69,7 @@ func (c *Cluster) configure() error {
 			{"dfs.blocksize", "1048576"},
 			{"dfs.replication", "2"},
 			{"dfs.namenode.safemode.extension", "0"},
+			{"dfs.ls.limit", "7"},
 			// A data node that is gone is not used for new blocks after some seconds, instead of minutes.
 			{"dfs.heartbeat.interval", "1"},
 			{"dfs.namenode.heartbeat.recheck-interval", "1000"},
