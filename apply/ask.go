@@ -125,5 +125,7 @@ func (b base) syncLimit(ctx context.Context, cluster string) (time.Duration, err
 func (b base) probe(ctx context.Context, t plan.TableRef, partitions []int32) ([]Probe, error) {
 	ctx, cancel := b.call(ctx)
 	defer cancel()
-	return b.r.World.Fences.Probe(ctx, t, partitions)
+	probes, err := b.r.World.Fences.Probe(ctx, t, partitions)
+	b.r.accepted.note(t, probes)
+	return probes, err
 }

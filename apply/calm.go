@@ -1,6 +1,11 @@
 package apply
 
-import "time"
+import (
+	"sync"
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/plan"
+)
 
 // calm is the evidence that nothing is under way in a partition that rejects writes. One look does not
 // give it. A primary takes a mutation for prepared once its log has it (replica.cpp,
@@ -13,7 +18,7 @@ type calm struct {
 	primary string
 	ballot  int64
 	decree  int64
-	// from is when the first look was answered that found decree, zero for none.
+	// from is when the last look was answered that found decree, zero for none.
 	from time.Time
 	// proven says that a second look found it too.
 	proven bool
@@ -30,22 +35,31 @@ const (
 // sight of decrees: when it was asked for, and when it was answered.
 type calmSight struct{ asked, answered time.Time }
 
-// look takes one look in. gap is the time between two looks, empty the interval of empty writes, 0
-// when it is not known. An idle primary's empty write does not disturb what is proven.
-func (c *calm) look(d Decree, s calmSight, gap, empty time.Duration) {
+// rhythm is what is known of the empty writes of an idle primary.
+type rhythm struct {
+	// empty is how many decrees they may have used up since a partition was proven calm; it stays so, at
+	// the decree of then. -1 where empty writes come all the time: then every look gives a new decree.
+	empty int64
+	// drift is how many they may use up between two looks.
+	drift int64
+}
+
+// look takes one look in. gap is the time between two looks.
+func (c *calm) look(d Decree, s calmSight, gap time.Duration, r rhythm) {
 	if c.ballot != d.Ballot || c.primary != d.Primary {
 		*c = calm{primary: d.Primary, ballot: d.Ballot}
 	}
-	if c.proven && max(d.Prepared, d.Committed)-c.decree <= emptyWrites(s.answered.Sub(c.from), empty) {
+	grown := max(d.Prepared, d.Committed) - c.decree
+	if c.proven && grown <= r.empty {
 		return
 	}
 	switch {
 	case d.Prepared != d.Committed:
 		c.from, c.proven = time.Time{}, false
-	case c.from.IsZero() || c.decree != d.Committed || c.proven || s.answered.Sub(s.asked) > max(slowLook, gap):
+	case c.from.IsZero() || grown > r.drift || c.proven && r.drift == 0 || s.answered.Sub(s.asked) > max(slowLook, gap):
 		c.decree, c.from, c.proven = d.Committed, s.answered, gap == 0
-	default:
-		c.proven = s.asked.Sub(c.from) >= gap
+	case s.asked.Sub(c.from) >= gap:
+		c.decree, c.from, c.proven = d.Committed, s.answered, true
 	}
 }
 
@@ -67,6 +81,9 @@ func disturb(of map[int32]*calm) {
 // theirs is the longest of the cluster's, and 10 s the shortest in common use (group_check_interval_ms).
 const frequentChecks = 10 * time.Second
 
+// hastyChecks is the shortest interval that servers of unknown ones are taken to have.
+const hastyChecks = 100 * time.Millisecond
+
 // emptyWrites is how many decrees an idle primary may use up in a while: one per group check
 // (replica_check.cpp, broadcast_group_check), and one that was due.
 func emptyWrites(while, interval time.Duration) int64 {
@@ -74,6 +91,41 @@ func emptyWrites(while, interval time.Duration) int64 {
 		return 1
 	}
 	return 1 + int64(while/interval)
+}
+
+// acceptedWrites knows the last probe of each partition that was accepted: a write. No empty write
+// follows it sooner than a group check interval, as the primary is not idle for so long.
+type acceptedWrites struct {
+	mu sync.Mutex
+	at map[plan.TableRef]map[int32]Probe
+}
+
+// acceptSlack is how long a probe may have been under way before it was answered.
+const acceptSlack = 2 * time.Second
+
+func (a *acceptedWrites) note(t plan.TableRef, probes []Probe) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range probes {
+		if p.Verdict != Accepted || p.At.IsZero() {
+			continue
+		}
+		if a.at == nil {
+			a.at = map[plan.TableRef]map[int32]Probe{}
+		}
+		if a.at[t] == nil {
+			a.at[t] = map[int32]Probe{}
+		}
+		a.at[t][p.Partition] = p
+	}
+}
+
+// idle says whether the primary of a rejected probe may have been idle for an interval at that time.
+func (a *acceptedWrites) idle(t plan.TableRef, fenced Probe, at time.Time, interval time.Duration) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, known := a.at[t][fenced.Partition]
+	return !known || p.Ballot != fenced.Ballot || p.Primary != fenced.Primary || !at.Before(p.At.Add(interval-acceptSlack))
 }
 
 // calmGap is the time between two looks that prove a partition calm.

@@ -43,9 +43,35 @@ func TestCalm(t *testing.T) {
 			}
 			answered := begun.Add(time.Duration(l.at) * time.Millisecond)
 			c.look(Decree{Primary: "a", Ballot: 3 + l.ballot, Prepared: l.prepared, Committed: l.committed},
-				calmSight{answered.Add(-time.Duration(l.took) * time.Millisecond), answered}, gap, 10*time.Second)
+				calmSight{answered.Add(-time.Duration(l.took) * time.Millisecond), answered}, gap, rhythm{empty: 1})
 		}
 		if got := c.decree; c.proven != (tt.decree > 0) || c.proven && got != tt.decree {
+			t.Errorf("%s: %+v, want %d", name, c, tt.decree)
+		}
+	}
+}
+
+// TestCalmAmidEmptyWrites: where they come all the time, two looks that find everything committed prove
+// the decree of the later one, unless it grew by more than they explain.
+func TestCalmAmidEmptyWrites(t *testing.T) {
+	begun := time.Unix(1000, 0)
+	for name, tt := range map[string]struct {
+		decrees []int64
+		decree  int64
+	}{
+		"as many as there can be": {[]int64{7, 12}, 12},
+		"more":                    {[]int64{7, 40}, 0},
+		"more, and then calm":     {[]int64{7, 40, 43}, 43},
+		"it goes on":              {[]int64{7, 12, 15}, 15},
+		"calm, and then more":     {[]int64{7, 12, 50}, 0},
+	} {
+		c := calm{}
+		for i, d := range tt.decrees {
+			at := begun.Add(time.Duration(i) * 500 * time.Millisecond)
+			c.look(Decree{Primary: "a", Ballot: 3, Prepared: d, Committed: d}, calmSight{at, at}, 500*time.Millisecond,
+				rhythm{empty: -1, drift: emptyWrites(at.Sub(c.from), hastyChecks)})
+		}
+		if c.proven != (tt.decree > 0) || c.proven && c.decree != tt.decree {
 			t.Errorf("%s: %+v, want %d", name, c, tt.decree)
 		}
 	}

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -18,7 +19,7 @@ type frozen struct {
 	Decree    int64     `json:"decree"`
 	Fenced    time.Time `json:"fenced"`
 	At        time.Time `json:"at"`
-	// calm is when the first look was answered that found the decree.
+	// calm is when the look was answered that proved the partition calm.
 	calm time.Time
 }
 
@@ -81,18 +82,18 @@ func (f *freezer) freeze(ctx context.Context) ([]Decree, error) {
 		disturb(f.calm)
 		return nil, err
 	}
-	sight, empty := calmSight{asked, f.b.r.Now()}, min(f.b.r.checks[f.table.Cluster], frequentChecks)
+	sight := calmSight{asked, f.b.r.Now()}
 	for _, d := range decrees {
 		probe, fenced := f.fenced[d.Partition]
 		z, done := f.done[d.Partition]
 		switch {
 		case !fenced:
 		case probe.Ballot != d.Ballot || probe.Primary != d.Primary,
-			done && empty > 0 && max(d.Prepared, d.Committed)-z.Decree > emptyWrites(sight.answered.Sub(z.calm), empty):
+			done && f.b.r.checks[f.table.Cluster] > 0 && max(d.Prepared, d.Committed)-z.Decree > f.emptyWrites(probe, z.calm, sight.answered):
 			f.drop(d.Partition)
 		case !done:
 			c := f.calm[d.Partition]
-			c.look(d, sight, f.b.calmGap(), empty)
+			c.look(d, sight, f.b.calmGap(), f.rhythm(probe, c.from, sight.answered))
 			if c.proven && asked.Sub(probe.At) >= f.b.r.Waits.Settle {
 				f.done[d.Partition] = frozen{Partition: d.Partition, Primary: d.Primary, Ballot: d.Ballot, Decree: c.decree,
 					Fenced: probe.At, At: asked, calm: c.from}
@@ -100,6 +101,26 @@ func (f *freezer) freeze(ctx context.Context) ([]Decree, error) {
 		}
 	}
 	return decrees, nil
+}
+
+// rhythm is that of a partition's primary since it was looked at. Where empty writes come more often than
+// decrees are frozen, or at once where the last mutation is shipped without them, a later decree costs
+// nothing.
+func (f *freezer) rhythm(fenced Probe, since, now time.Time) rhythm {
+	check := f.b.r.checks[f.table.Cluster]
+	if check < f.b.r.Waits.Settle {
+		return rhythm{empty: -1, drift: emptyWrites(now.Sub(since), cmp.Or(check, hastyChecks))}
+	}
+	return rhythm{empty: f.emptyWrites(fenced, since, now)}
+}
+
+// emptyWrites is how many decrees the empty writes of a primary may have used up between two moments.
+func (f *freezer) emptyWrites(fenced Probe, from, to time.Time) int64 {
+	interval := min(f.b.r.checks[f.table.Cluster], frequentChecks)
+	if !f.b.r.accepted.idle(f.table, fenced, to, interval) {
+		return 0
+	}
+	return emptyWrites(to.Sub(from), interval)
 }
 
 // prove probes the partitions whose fence is not proven under their present primary.

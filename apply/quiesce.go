@@ -19,9 +19,10 @@ type quiesceRunner struct {
 	a plan.Quiesce
 	// calm is what is known of each partition, one by one: empty writes of idle primaries would keep
 	// "nothing is prepared anywhere" from ever being true on a table of many partitions.
-	calm map[int32]*calm
-	// since is when this runner first looked. What proves partitions calm earlier than Waits.Settle
-	// after it is not believed.
+	calm  map[int32]*calm
+	quiet map[int32]bool // those that were calm after since and Waits.Settle
+	// since is when this runner first looked. What is calm earlier than Waits.Settle after it is looked
+	// at again.
 	since time.Time
 }
 
@@ -85,7 +86,7 @@ func (q *quiesceRunner) look(ctx context.Context) (open []string, err error) {
 		return nil, fmt.Errorf("%s lists no partition", q.a.Table)
 	}
 	if q.calm == nil {
-		q.calm = map[int32]*calm{}
+		q.calm, q.quiet = map[int32]*calm{}, map[int32]bool{}
 	}
 	sight := calmSight{asked, q.r.Now()}
 	reason, early := q.settling(asked)
@@ -99,9 +100,10 @@ func (q *quiesceRunner) look(ctx context.Context) (open []string, err error) {
 			q.since, q.calm = asked, nil
 			return []string{fmt.Sprintf("partition %d: its primary changed, what waits in the new one's queue gets its time", d.Partition)}, nil
 		}
-		c.look(d, sight, q.calmGap(), 0)
+		c.look(d, sight, q.calmGap(), rhythm{empty: -1, drift: emptyWrites(sight.answered.Sub(c.from), hastyChecks)})
 		switch {
-		case c.proven:
+		case c.proven || q.quiet[d.Partition]:
+			q.quiet[d.Partition] = !early
 		case d.Prepared != d.Committed:
 			open = append(open, fmt.Sprintf("partition %d: decree %d is prepared, %d committed", d.Partition, d.Prepared, d.Committed))
 		default:

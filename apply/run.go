@@ -37,6 +37,8 @@ type Run struct {
 	sync map[string]time.Duration
 	// checks are group check intervals of clusters whose servers ship the last mutation late.
 	checks map[string]time.Duration
+	// accepted are the probes that primaries took as writes.
+	accepted acceptedWrites
 	// freezer holds the decrees frozen in the window of a cut-over; nil outside.
 	freezer *freezer
 	// loss knows what was lost by the servers of the source.
