@@ -11,13 +11,14 @@ type checkpoint struct {
 
 // takeCheckpoint writes everything up to the last decree to the disk. A partition
 // without rows of clients has none afterwards either: servers up to 2.5 find nothing to
-// copy there (on_query_last_checkpoint answers ERR_PATH_NOT_FOUND). p.mu must be held.
+// copy there (on_query_last_checkpoint answers ERR_PATH_NOT_FOUND). From 2.6 on there is an
+// empty one. p.mu must be held.
 func (p *partition) takeCheckpoint() { p.keepCheckpoint(p.flush()) }
 
 // flush is what a checkpoint that begins now will contain.
 func (p *partition) flush() *checkpoint {
 	cp := &checkpoint{decree: p.decree}
-	if p.hasRows() {
+	if !p.lacksCheckpoint() {
 		cp.rows, cp.bytes = p.store.snapshot(), p.store.bytes
 	}
 	return cp
@@ -46,6 +47,17 @@ func (p *partition) hasRows() bool {
 	})
 	return found
 }
+
+// covers tells whether there is a checkpoint that has everything up to a decree.
+func (p *partition) covers(decree int64) bool {
+	if p.shipsLast {
+		return p.checkpoint != nil && decree <= p.checkpoint.decree
+	}
+	return decree <= p.durable
+}
+
+// lacksCheckpoint tells whether a checkpoint would have nothing that can be copied.
+func (p *partition) lacksCheckpoint() bool { return !p.shipsLast && !p.hasRows() }
 
 // copyCheckpoint is a copy of the last checkpoint, nil for none.
 func (p *partition) copyCheckpoint() *checkpoint {

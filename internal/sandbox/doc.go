@@ -1,6 +1,6 @@
 // Package sandbox runs Apache Pegasus clusters inside this process: meta and replica
 // servers on real TCP ports that frame, answer, refuse and die as release 2.5.0
-// does, or 2.4.0 (Config.Version). Tests and `pegmigrate sandbox` use it. It enforces what a server enforces,
+// does, or 2.4.0 or 2.6.0 (Config.Version). Tests and `pegmigrate sandbox` use it. It enforces what a server enforces,
 // or it would prove nothing; GAPS.md lists what it does not do.
 //
 // # Use

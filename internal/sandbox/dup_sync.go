@@ -30,6 +30,7 @@ func (c *Cluster) dupSync(n *replicaNode) {
 			for i := range d.partitions {
 				if r, ok := confirms[confirmKey{idl.Gpid{AppID: t.info.AppID, Partition: int32(i)}, d.id}]; ok {
 					d.partitions[i].confirm(r.decree, r.prepared, c.now(), c.timing.DupPersist)
+					d.partitions[i].committed = r.committed
 				}
 			}
 		}
@@ -56,8 +57,8 @@ type confirmKey struct {
 
 // confirmReport is what a replica reports about it.
 type confirmReport struct {
-	decree   int64
-	prepared bool
+	decree, committed int64
+	prepared          bool
 }
 
 // confirms collects what the primaries on a server have to report, and counts what they
@@ -74,7 +75,7 @@ func (n *replicaNode) confirms() map[confirmKey]confirmReport {
 		for id, d := range r.dups {
 			pending += d.pending()
 			if d.last != d.confirmed || (d.status == idl.DupPrepare && d.prepared) {
-				reports[confirmKey{r.gpid, id}] = confirmReport{decree: d.last, prepared: d.prepared}
+				reports[confirmKey{r.gpid, id}] = confirmReport{decree: d.last, committed: r.committed(), prepared: d.prepared}
 			}
 		}
 	})
@@ -100,7 +101,7 @@ func (c *Cluster) driveDups(t *table) {
 		case d.status == idl.DupPrepare:
 			c.createFollower(t, d)
 		case d.status == idl.DupApp:
-			c.checkFollower(t, d)
+			c.completeFollower(t, d)
 		}
 	}
 }
@@ -118,7 +119,7 @@ func (c *Cluster) tellDups(n *replicaNode, t *table) (later []func()) {
 				continue
 			}
 			entries = append(entries, dupEntry{
-				id: d.id, remote: d.remote, status: d.status, failMode: d.failMode, progress: d.partitions[i].stored,
+				id: d.id, remote: d.remote, table: d.appName, status: d.status, failMode: d.failMode, progress: d.partitions[i].stored,
 			})
 		}
 		r.part.mu.Lock()
@@ -176,7 +177,7 @@ func (p *partitionState) dropLog(nodes []*replicaNode) {
 // createFollower asks the target's metas for the table. Whatever goes wrong, the
 // duplication stays in DS_PREPARE and the next sync tries again.
 func (c *Cluster) createFollower(t *table, d *duplication) {
-	req := c.followerRequest(t)
+	req := c.followerRequest(t, d, followerCreating)
 	c.fromLeader(func(out *outbound) {
 		out.askMetas(d.metas, idl.NameCreateApp, req,
 			func() idl.Message { return &idl.CreateAppResponse{} },
@@ -189,17 +190,42 @@ func (c *Cluster) createFollower(t *table, d *duplication) {
 	})
 }
 
+// completeFollower asks, as 2.6 does, the target's metas to remember that the follower was
+// created before it looks whether it is complete.
+func (c *Cluster) completeFollower(t *table, d *duplication) {
+	if c.release < release26 {
+		c.checkFollower(t, d)
+		return
+	}
+	req := c.followerRequest(t, d, followerCreated)
+	c.fromLeader(func(out *outbound) {
+		out.askMetas(d.metas, idl.NameCreateApp, req,
+			func() idl.Message { return &idl.CreateAppResponse{} },
+			func(m idl.Message) idl.ErrorCode { return m.(*idl.CreateAppResponse).Err },
+			func(m idl.Message, err error) {
+				if resp, ok := m.(*idl.CreateAppResponse); err == nil && ok && resp.Err.OK() {
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					if t.dup(d.id) == d && c.leader != nil && c.active {
+						c.checkFollower(t, d)
+					}
+				}
+			})
+	})
+}
+
 // checkFollower asks the target's metas whether the table is there, with a primary and
-// at least one secondary of every partition, which a table with one replica never has.
+// at least one secondary of every partition, which a table with one replica never has;
+// from 2.6 on it does not need any.
 func (c *Cluster) checkFollower(t *table, d *duplication) {
-	count := len(t.partitions)
+	count, lone := len(t.partitions), c.release >= release26 && d.replicas == 1
 	req := &idl.QueryConfigRequest{AppName: d.appName}
 	c.fromLeader(func(out *outbound) {
 		out.askMetas(d.metas, idl.NameQueryConfig, req,
 			func() idl.Message { return &idl.QueryConfigResponse{} },
 			func(m idl.Message) idl.ErrorCode { return m.(*idl.QueryConfigResponse).Err },
 			func(m idl.Message, err error) {
-				if resp, ok := m.(*idl.QueryConfigResponse); err == nil && ok && followerReady(resp, count) {
+				if resp, ok := m.(*idl.QueryConfigResponse); err == nil && ok && followerReady(resp, count, lone) {
 					c.advance(t, d, idl.DupLog)
 				}
 			})
@@ -207,12 +233,12 @@ func (c *Cluster) checkFollower(t *table, d *duplication) {
 }
 
 // followerReady is the test of check_follower_app_if_create_completed.
-func followerReady(resp *idl.QueryConfigResponse, partitions int) bool {
+func followerReady(resp *idl.QueryConfigResponse, partitions int, lone bool) bool {
 	if !resp.Err.OK() || len(resp.Partitions) != partitions {
 		return false
 	}
 	for _, p := range resp.Partitions {
-		if p.Primary.IsZero() || len(p.Secondaries) == 0 {
+		if p.Primary.IsZero() || len(p.Secondaries) == 0 && !lone {
 			return false
 		}
 	}

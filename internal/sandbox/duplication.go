@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -17,8 +16,11 @@ type duplication struct {
 	id     int32
 	remote string
 	// metas are the addresses from [pegasus.clusters] at the time of ADD_DUPLICATION.
-	metas    []string
-	appName  string // of the table then; a follower is looked up by it for ever
+	metas []string
+	// appName is the follower's name: up to 2.5 that of the table then, which it is looked
+	// up by for ever. replicas is its replica count, 0 for that of the table (up to 2.5).
+	appName  string
+	replicas int32
 	createMs int64
 	status   idl.DuplicationStatus
 	failMode idl.DuplicationFailMode
@@ -32,7 +34,9 @@ type duplication struct {
 // dupProgress is how far one partition of a duplication is, as the meta knows it.
 type dupProgress struct {
 	stored, volatile int64 // decrees
-	storedAt         time.Time
+	// committed is the last decree as of the last report, which 2.6 shows.
+	committed int64
+	storedAt  time.Time
 	// prepared: its checkpoint covers the decree that it began with. A new leader does
 	// not know.
 	prepared bool
@@ -49,7 +53,7 @@ func (c *Cluster) newDuplication(t *table, remote string, metas []string) *dupli
 		d.id++
 	}
 	for i := range d.partitions {
-		d.partitions[i] = dupProgress{stored: noDecree, volatile: noDecree}
+		d.partitions[i] = dupProgress{stored: noDecree, volatile: noDecree, committed: noDecree}
 	}
 	t.dups = append(t.dups, d)
 	for _, p := range t.partitions {
@@ -120,11 +124,20 @@ func (p *dupProgress) confirm(decree int64, prepared bool, now time.Time, every 
 	}
 }
 
-// entry is the duplication as clients see it: without progress on 2.5.
-func (d *duplication) entry() idl.DuplicationEntry {
-	return idl.DuplicationEntry{
+// entry is the duplication as clients see it: without progress up to 2.5.
+func (c *Cluster) entry(d *duplication) idl.DuplicationEntry {
+	e := idl.DuplicationEntry{
 		DupID: d.id, Status: d.status, Remote: d.remote, CreateTs: d.createMs, FailMode: new(d.failMode),
 	}
+	if c.release < release26 {
+		return e
+	}
+	e.RemoteAppName, e.RemoteReplicaCount = new(d.appName), new(d.replicas)
+	e.PartitionStates = map[int32]idl.DupPartitionState{}
+	for i, p := range d.partitions {
+		e.PartitionStates[int32(i)] = idl.DupPartitionState{ConfirmedDecree: p.stored, LastCommittedDecree: p.committed}
+	}
+	return e
 }
 
 // dup is a duplication by its id, nil for none.
@@ -158,32 +171,8 @@ func (c *Cluster) restoreDuplications() {
 			d.status = d.stored
 			for i := range d.partitions {
 				p := &d.partitions[i]
-				*p = dupProgress{stored: p.stored, volatile: p.stored}
+				*p = dupProgress{stored: p.stored, volatile: p.stored, committed: p.stored}
 			}
 		}
 	}
-}
-
-// Envs that make a table the follower of a duplication.
-const (
-	envMasterCluster = "duplication.master_cluster"
-	envMasterMetas   = "duplication.master_metas"
-)
-
-// followerRequest is the request that creates the table on the target
-// (create_follower_app_for_duplication): all envs of the source go along.
-func (c *Cluster) followerRequest(t *table) *idl.CreateAppRequest {
-	envs := maps.Clone(t.envs)
-	if envs == nil {
-		envs = map[string]string{}
-	}
-	for key, value := range map[string]string{envMasterCluster: c.cfg.Name, envMasterMetas: joinAddrs(c.MetaServers())} {
-		if _, set := envs[key]; !set {
-			envs[key] = value
-		}
-	}
-	return &idl.CreateAppRequest{AppName: t.info.AppName, Options: idl.CreateAppOptions{
-		PartitionCount: t.info.PartitionCount, ReplicaCount: t.info.MaxReplicaCount,
-		AppType: t.info.AppType, IsStateful: t.info.IsStateful, Envs: envs,
-	}}
 }

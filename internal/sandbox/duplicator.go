@@ -11,6 +11,7 @@ type duplicator struct {
 	r        *replica
 	id       int32
 	remote   string
+	table    string // the follower's name
 	status   idl.DuplicationStatus
 	failMode idl.DuplicationFailMode
 
@@ -41,6 +42,7 @@ type dupRoute struct {
 type dupEntry struct {
 	id       int32
 	remote   string
+	table    string // the follower's name
 	status   idl.DuplicationStatus
 	failMode idl.DuplicationFailMode
 	progress int64 // confirmed decree of the partition
@@ -96,7 +98,7 @@ func (r *replica) dropDups() {
 
 // newDuplicator begins where the meta says, or at what is committed now.
 func (r *replica) newDuplicator(e dupEntry) *duplicator {
-	d := &duplicator{r: r, id: e.id, remote: e.remote, status: e.status, failMode: idl.DupFailSlow, confirmed: noDecree}
+	d := &duplicator{r: r, id: e.id, remote: e.remote, table: e.table, status: e.status, failMode: idl.DupFailSlow, confirmed: noDecree}
 	if e.progress == noDecree {
 		d.start = r.part.commitOnDisk()
 		d.last = d.start
@@ -107,10 +109,10 @@ func (r *replica) newDuplicator(e dupEntry) *duplicator {
 }
 
 // updatePrepared looks whether the checkpoint is ready. That of a partition without
-// rows counts as such: its duplication gets stuck later, in DS_APP.
+// rows counts as such: up to 2.5 its duplication gets stuck later, in DS_APP.
 func (d *duplicator) updatePrepared() {
 	p := d.r.part
-	d.prepared = d.start <= p.durable || !p.hasRows()
+	d.prepared = p.covers(d.start) || p.lacksCheckpoint()
 }
 
 // enter begins what the state demands; the returned function must be called without any
@@ -142,7 +144,7 @@ const maxCheckpoints = 10
 // while it is made is not flushed any more.
 func (d *duplicator) prepare() {
 	p, n := d.r.part, d.r.node
-	if d.start <= p.durable || d.checkpointing || !p.hasRows() || n.checkpoints.Load() >= maxCheckpoints {
+	if p.covers(d.start) || d.checkpointing || p.lacksCheckpoint() || n.checkpoints.Load() >= maxCheckpoints {
 		return
 	}
 	n.checkpoints.Add(1)

@@ -251,7 +251,11 @@ func (d *duplicator) retry(life int, b dupBatch) {
 func (d *duplicator) findRoute(life int, b dupBatch) {
 	srv := d.r.node.srv
 	metas := srv.peers.get().metas[d.remote]
-	req := &idl.QueryConfigRequest{AppName: d.r.table}
+	name := d.r.table
+	if srv.c.release >= release26 {
+		name = d.table
+	}
+	req := &idl.QueryConfigRequest{AppName: name}
 	srv.out.askMetas(metas, idl.NameQueryConfig, req,
 		func() idl.Message { return &idl.QueryConfigResponse{} },
 		func(m idl.Message) idl.ErrorCode { return m.(*idl.QueryConfigResponse).Err },

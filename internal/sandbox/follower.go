@@ -21,7 +21,11 @@ func (p *partitionState) following() bool {
 func (c *Cluster) copyMaster(p *partitionState, n *replicaNode) {
 	p.copying = true
 	metas := strings.Split(p.table.envs[envMasterMetas], ",")
-	req := &idl.QueryConfigRequest{AppName: p.table.info.AppName, PartitionIndices: []int32{p.index}}
+	name := p.table.info.AppName
+	if master := p.table.envs[envMasterApp]; master != "" && c.release >= release26 {
+		name = master
+	}
+	req := &idl.QueryConfigRequest{AppName: name, PartitionIndices: []int32{p.index}}
 	count, epoch := len(p.table.partitions), n.srv.epoch.Load()
 	done := func(cp *checkpoint) { c.copiedMaster(p, n, epoch, cp) }
 	c.afterLocked(0, func() {

@@ -30,7 +30,7 @@ type httpCall struct {
 	help string
 }
 
-// httpCalls are all calls, ordered by path. There is no /metrics on 2.5.0.
+// httpCalls are all calls of all releases, ordered by path.
 func httpCalls() []httpCall {
 	return append(append(builtinCalls(), metaCalls()...), replicaCalls()...)
 }
@@ -70,7 +70,7 @@ func (s *server) answerHTTP(target string) httpResponse {
 		return httpResponse{status: http.StatusBadRequest, body: "failed to parse request: " + problem}
 	}
 	for _, call := range httpCalls() {
-		if call.path == req.path && call.kind&s.kind() != 0 {
+		if call.path == req.path && call.kind&s.kind() != 0 && s.c.release.hasPath(call.path) {
 			return call.run(s, req)
 		}
 	}

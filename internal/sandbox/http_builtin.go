@@ -9,6 +9,7 @@ func builtinCalls() []httpCall {
 		{"", listCalls, all, "Lists all supported calls"},
 		{"config", getFlag, all, "get the details of a specified config"},
 		{"configs", listFlags, all, "list all configs"},
+		{"metrics", getMetrics, all, "ip:port/metrics?with_metric_fields=field1,field2,...&types=type1,type2,...&ids=id1,id2,...&attributes=attr1,value1,attr2,value2,...&metrics=metric1,metric2,..."},
 		{"perfCounter", getCounter, all, "Gets the value of a perf counter"},
 		{"recentStartTime", recentStartTime, all, "Gets the server start time."},
 		{"updateConfig", updateConfig, all, "ip:port/updateConfig?<key>=<value>"},
@@ -26,7 +27,7 @@ func listCalls(s *server, _ *httpRequest) httpResponse {
 	})
 	var out jsonObject
 	for _, call := range calls {
-		if call.kind&s.kind() != 0 {
+		if call.kind&s.kind() != 0 && s.c.release.hasPath(call.path) {
 			out.field("/"+call.path, call.help)
 		}
 	}

@@ -149,7 +149,21 @@ func entryJSON(e idl.DuplicationEntry) string {
 	o.field("create_ts", time.UnixMilli(e.CreateTs).UTC().Format(timeFormat))
 	o.number("dupid", int(e.DupID))
 	o.field("fail_mode", *e.FailMode)
+	if e.PartitionStates != nil {
+		var states jsonObject
+		for _, p := range slices.Sorted(maps.Keys(e.PartitionStates)) {
+			var one jsonObject
+			one.raw("confirmed_decree", strconv.FormatInt(e.PartitionStates[p].ConfirmedDecree, 10))
+			one.raw("last_committed_decree", strconv.FormatInt(e.PartitionStates[p].LastCommittedDecree, 10))
+			states.object(strconv.Itoa(int(p)), &one)
+		}
+		o.object("partition_states", &states)
+	}
 	o.field("remote", e.Remote)
+	if e.RemoteAppName != nil && e.RemoteReplicaCount != nil {
+		o.field("remote_app_name", *e.RemoteAppName)
+		o.number("remote_replica_count", int(*e.RemoteReplicaCount))
+	}
 	o.field("status", e.Status)
 	return o.text()
 }

@@ -118,6 +118,9 @@ func (d *duplicator) json() string {
 	o.field("fail_mode", d.failMode)
 	o.number("not_confirmed_mutations_num", int(max(committed-d.confirmed, 0)))
 	o.number("not_duplicated_mutations_num", int(max(committed-d.last, 0)))
+	if d.r.node.c.release >= release26 {
+		o.field("remote_app_name", d.table)
+	}
 	return o.text()
 }
 

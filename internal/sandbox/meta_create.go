@@ -32,7 +32,7 @@ func createApp(c *Cluster, req *idl.CreateAppRequest, resp *idl.CreateAppRespons
 		return
 	}
 	if t := c.findTable(req.AppName); t != nil {
-		resp.Err, resp.AppID = createExisting(t, opt)
+		resp.Err, resp.AppID = c.createExisting(t, opt)
 		return
 	}
 	t := c.addTable(req.AppName, opt)
@@ -56,13 +56,17 @@ func (c *Cluster) replicaCountValid(n int32) bool {
 }
 
 // createExisting answers for a name that is taken.
-func createExisting(t *table, opt *idl.CreateAppOptions) (idl.ErrorCode, int32) {
+func (c *Cluster) createExisting(t *table, opt *idl.CreateAppOptions) (idl.ErrorCode, int32) {
 	switch t.info.Status {
 	case idl.AppAvailable:
 	case idl.AppDropping:
 		return idl.ErrBusyDropping, 0
 	default:
 		return idl.ErrBusyCreating, 0
+	}
+	if c.release >= release26 && t.isFollowerOf(opt) {
+		t.settleFollower(opt)
+		return idl.ErrOK, t.info.AppID
 	}
 	if !opt.SuccessIfExist {
 		return idl.ErrAppExist, 0
@@ -101,7 +105,7 @@ func (c *Cluster) addTable(name string, opt *idl.CreateAppOptions) *table {
 		t.partitions = append(t.partitions, &partitionState{
 			table:  t,
 			index:  i,
-			data:   newPartition(i, opt.PartitionCount, c.cfg.Clock),
+			data:   newPartition(i, opt.PartitionCount, c.cfg.Clock, c.release >= release26),
 			cureAt: now.Add(c.timing.Assign + c.spread(c.timing.AssignSpread)),
 		})
 	}

@@ -38,7 +38,7 @@ func setEnvs(c *Cluster, req *idl.UpdateAppEnvRequest, resp *idl.UpdateAppEnvRes
 		return
 	}
 	for i, key := range req.Keys {
-		if hint := envHint(key, req.Values[i]); hint != "" {
+		if hint := c.release.envHint(key, req.Values[i]); hint != "" {
 			resp.Err, resp.HintMessage = idl.ErrInvalidParameters, hint
 			return
 		}

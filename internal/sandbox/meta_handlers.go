@@ -87,6 +87,7 @@ func metaHandlers() []registration {
 		registration{idl.NameAddDuplication, metaRPC(func(r *idl.AddDuplicationResponse) *idl.ErrorCode { return &r.Err }, addDuplication), onMeta},
 		registration{idl.NameModifyDuplication, metaRPC(func(r *idl.ModifyDuplicationResponse) *idl.ErrorCode { return &r.Err }, modifyDuplication), onMeta},
 		registration{idl.NameQueryDuplication, metaRPC(func(r *idl.QueryDuplicationResponse) *idl.ErrorCode { return &r.Err }, queryDuplication), onMeta},
+		registration{idl.NameListDuplication, metaRPC(func(r *idl.ListDuplicationResponse) *idl.ErrorCode { return &r.Err }, listDuplications), onMeta},
 		registration{idl.NameQueryBulkLoad, metaRPC(func(r *idl.QueryBulkLoadResponse) *idl.ErrorCode { return &r.Err }, queryBulkLoad), onMeta},
 		registration{idl.NameQuerySplit, metaRPC(func(r *idl.QuerySplitResponse) *idl.ErrorCode { return &r.Err }, querySplit), onMeta},
 		registration{idl.NameQueryBackupStatus, metaRPC(func(r *idl.QueryBackupStatusResponse) *idl.ErrorCode { return &r.Err }, queryBackupStatus), onMeta},

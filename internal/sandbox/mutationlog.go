@@ -88,5 +88,10 @@ func idempotent(rpc string) bool {
 
 // commitOnDisk is the last decree that the log shows as committed: an entry says what
 // was committed before it, so that the last one itself is not known to be
-// (mutation_log::max_commit_on_disk).
-func (p *partition) commitOnDisk() int64 { return max(p.decree-1, 0) }
+// (mutation_log::max_commit_on_disk). From 2.6 on it is the last decree.
+func (p *partition) commitOnDisk() int64 {
+	if p.shipsLast {
+		return p.decree
+	}
+	return max(p.decree-1, 0)
+}

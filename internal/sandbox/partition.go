@@ -27,14 +27,16 @@ type partition struct {
 	compacted time.Time
 
 	clock Clock
+	// shipsLast: what is committed is known from the log at once, from 2.6 on.
+	shipsLast bool
 	// log is nil unless the table is duplicated. note is what the mutation that commits
 	// next was asked to do, as the log will have it.
 	log  *mutationLog
 	note []loggedUpdate
 }
 
-func newPartition(index, count int32, clock Clock) *partition {
-	return &partition{index: index, count: count, clock: clock, store: newStore()}
+func newPartition(index, count int32, clock Clock, shipsLast bool) *partition {
+	return &partition{index: index, count: count, clock: clock, store: newStore(), shipsLast: shipsLast}
 }
 
 // commit starts a mutation and returns its decree.

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -47,4 +48,92 @@ func TestRelease240(t *testing.T) {
 	tc.put("k", "s2", "v", 0)
 	tc.arrived()
 	sameRows(t, a, b, "t")
+}
+
+// What 2.6 does otherwise: ADD_DUPLICATION, what it shows of progress, metrics.
+func TestRelease260(t *testing.T) {
+	a, b := pair(t, of(Version260))
+	tc := loaded(t, a, TableSpec{Name: "t", Partitions: 2})
+	open(t, a, TableSpec{Name: "other", Partitions: 2})
+	m := meta(t, a)
+	add := &idl.AddDuplicationRequest{AppName: "t", RemoteClusterName: "beta", RemoteAppName: new("u"), RemoteReplicaCount: new(int32(1))}
+	first, again := &idl.AddDuplicationResponse{}, &idl.AddDuplicationResponse{}
+	m.call(idl.RequestHeader{}, idl.NameAddDuplication, add, first)
+	m.call(idl.RequestHeader{}, idl.NameAddDuplication, add, again)
+	if first.Err != idl.ErrOK || first.RemoteAppName == nil || *first.RemoteAppName != "u" || first.RemoteReplicaCount == nil || *first.RemoteReplicaCount != 1 {
+		t.Errorf("add: %+v", first)
+	}
+	if again.Err != idl.ErrDupExist || again.DupID != first.DupID || again.RemoteAppName == nil || *again.RemoteAppName != "u" {
+		t.Errorf("add again: %+v", again)
+	}
+	rival := *add
+	rival.AppName = "other"
+	m.call(idl.RequestHeader{}, idl.NameAddDuplication, &rival, again)
+	if again.Err != idl.ErrInvalidParameters || again.Hint == nil || !strings.Contains(*again.Hint, "another app(t)") {
+		t.Errorf("another table to the same follower: %+v", again)
+	}
+
+	tc.inState(idl.DupLog) // one replica is enough
+	tc.put("k", "s", "v", 0)
+	until(t, "the last mutation arrives", func() bool {
+		for _, p := range tc.state().Partitions {
+			if p.Shipped < p.Committed {
+				return false
+			}
+		}
+		return true
+	})
+	if left, right := rowsOf(t, a, "t"), rowsOf(t, b, "u"); strings.Join(left, "\n") != strings.Join(right, "\n") {
+		t.Errorf("%d rows on alpha, %d on beta", len(left), len(right))
+	}
+	envs, err := b.TableEnvs("u")
+	if err != nil || envs[envMasterApp] != "t" || envs[envFollowerStatus] != followerCreated {
+		t.Errorf("envs of the follower: %v, %v", envs, err)
+	}
+	until(t, "the meta knows the decrees", func() bool {
+		states := m.queryDup("t").EntryList[0].PartitionStates
+		return len(states) == 2 && states[0].ConfirmedDecree > 0 && states[0].LastCommittedDecree >= states[0].ConfirmedDecree
+	})
+	list := &idl.ListDuplicationResponse{}
+	m.call(idl.RequestHeader{}, idl.NameListDuplication, &idl.ListDuplicationRequest{MatchType: idl.MatchAll}, list)
+	if len(list.AppStates) != 1 || list.AppStates["t"].Duplications[first.DupID].Remote != "beta" {
+		t.Errorf("list: %+v", list)
+	}
+}
+
+// TestEmptyPartitionsOf260: they have a checkpoint, so that a table without a row gets to
+// DS_LOG.
+func TestEmptyPartitionsOf260(t *testing.T) {
+	a, _ := pair(t, of(Version260))
+	tc := open(t, a, TableSpec{Name: "t", Partitions: 4})
+	tc.add(true)
+	tc.inState(idl.DupLog)
+}
+
+func TestCountersOf260(t *testing.T) {
+	a, _ := pair(t, of(Version260))
+	tc := open(t, a, TableSpec{Name: "t", Partitions: 1})
+	for range 3 {
+		tc.put("k", "s", "v", 0)
+	}
+	primary := a.Primary("t", 0)
+	if info := command(t, primary, "server-info"); !strings.HasPrefix(info, "{") || !strings.Contains(info, `"version":"2.6.0-SNAPSHOT"`) {
+		t.Errorf("server-info: %s", info)
+	}
+	if got := command(t, primary, "perf-counters-by-substr", "x"); got != "unknown command 'perf-counters-by-substr'" {
+		t.Errorf("perf-counters: %s", got)
+	}
+	status, body, _ := httpGet(t, primary, fmt.Sprintf("/metrics?with_metric_fields=name,value&types=replica&attributes=table_id,%d&metrics=put_requests", tc.id))
+	want := fmt.Sprintf(`"entities":[{"type":"replica","id":"replica@%d.0","attributes":{"partition_id":"0","table_id":"%d"},"metrics":[{"name":"put_requests","value":3}]}]}`, tc.id, tc.id)
+	if status != 200 || !strings.HasSuffix(body, want) {
+		t.Errorf("%d %s, want %s", status, body, want)
+	}
+	for _, bad := range []string{"/metrics?attributes=table_id", "/metrics?colour=red"} {
+		if status, body, _ := httpGet(t, primary, bad); status != 400 {
+			t.Errorf("%s: %d %s", bad, status, body)
+		}
+	}
+	if status, _, _ := httpGet(t, primary, "/perfCounter?name=x"); status != 404 {
+		t.Errorf("/perfCounter: %d", status)
+	}
 }

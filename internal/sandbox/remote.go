@@ -16,7 +16,7 @@ type remoteEntry struct {
 	kind serverKind
 }
 
-// remoteCommands are the commands that servers know, by name. What help lists
+// remoteCommands are the commands that servers know, by name, up to 2.5. What help lists
 // beyond them answers as an unknown command does, see GAPS.md.
 func remoteCommands() map[string]remoteEntry {
 	const all = onMeta | onReplica
@@ -52,7 +52,7 @@ func remoteHandlers() []registration {
 			return out
 		}
 		output := fmt.Sprintf("unknown command '%s'", req.Cmd)
-		if command, ok := commands[req.Cmd]; ok && command.kind&q.srv.kind() != 0 {
+		if command, ok := commands[req.Cmd]; ok && q.srv.c.release.hasCommand(req.Cmd) && command.kind&q.srv.kind() != 0 {
 			output = command.run(q.srv, req.Arguments)
 		}
 		return q.reply(out, &idl.RemoteCommandResponse{Output: output})
@@ -66,8 +66,16 @@ const gitCommit = "0ca31b70eac7321bb17fb034105695597245d47b"
 // timeFormat is how servers print times.
 const timeFormat = "2006-01-02 15:04:05"
 
-// serverInfo tells version, commit, kind of build and time of start.
+// serverInfo tells version, commit, kind of build and time of start; 2.6 does it in JSON.
 func serverInfo(s *server, _ []string) string {
+	if s.c.release >= release26 {
+		var out jsonObject
+		out.field("build_type", "Release")
+		out.field("git_SHA", s.c.release.gitCommit())
+		out.field("start_time", s.startedAt())
+		out.field("version", s.c.release.version())
+		return out.text()
+	}
 	return fmt.Sprintf("Pegasus Server %s (%s) Release, Started at %s", s.c.release.version(), s.c.release.gitCommit(), s.startedAt())
 }
 

@@ -75,7 +75,7 @@ func helpLines() []helpLine {
 func help(s *server, args []string) string {
 	var lines []string
 	for _, line := range helpLines() {
-		if line.kind&s.kind() == 0 {
+		if word, _, _ := strings.Cut(line.text, " "); line.kind&s.kind() == 0 || !s.c.release.hasCommand(word) {
 			continue
 		}
 		name, _, _ := strings.Cut(line.text, " ")
