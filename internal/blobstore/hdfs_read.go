@@ -134,7 +134,8 @@ func (r *hdfsReader) some(ctx context.Context, p []byte, off int64) (int, error)
 		return n, nil // what else there was shows at the next read
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		err = errShrunk
+		// The place is inside the file, so this end is that of a connection: the library hands it on as it comes.
+		err = io.ErrUnexpectedEOF
 	}
 	r.drop(err)
 	return 0, err

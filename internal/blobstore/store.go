@@ -74,7 +74,8 @@ type ReaderAt interface {
 // nothing.
 type Writer interface {
 	io.Writer
-	// Commit makes the file appear under its name, durably, and tells its size and MD5. On HDFS the bytes travel now.
+	// Commit makes the file appear under its name, durably (on HDFS: as durable as data nodes make a file that is closed),
+	// and tells its size and MD5. On HDFS the bytes travel now.
 	// After an error the name holds what it held before, the whole new file, or nothing; never a part.
 	Commit() (Entry, error)
 	// Abort throws away what was written.
