@@ -15,7 +15,7 @@ import (
 // begun: apply asks the clusters about it, rollback puts the prior value back. Cursors are gone and
 // rows are copied from the start. The document is nil when the plan has errors.
 func Adopt(m *schema.Migration, now plan.Facts, mark *marker.Marker, toolVersion string) (*plan.Plan, *state.Document, error) {
-	a := adoption{mark: mark}
+	a := adoption{mark: mark, away: leadsAway(now)}
 	before := a.asBefore(m, now)
 	p, err := plan.Build(m, before, plan.Options{ToolVersion: toolVersion})
 	if err != nil || p.HasErrors() {
@@ -25,6 +25,8 @@ func Adopt(m *schema.Migration, now plan.Facts, mark *marker.Marker, toolVersion
 	if err != nil {
 		return p, nil, err
 	}
+	over := a.handedOver(p)
+	ended := over && a.removed(now)
 	for _, step := range p.Steps {
 		record := doc.Step(step.ID)
 		begun, err := a.remember(step.Action, record)
@@ -34,6 +36,12 @@ func Adopt(m *schema.Migration, now plan.Facts, mark *marker.Marker, toolVersion
 		if begun {
 			record.Status, record.Attempts, record.Started = state.Intended, 1, mark.Since
 		}
+		if over && a.isDone(step, ended) {
+			if err := a.done(step, record); err != nil {
+				return p, nil, err
+			}
+		}
+		a.passed = a.passed || step.Final
 	}
 	return p, doc, nil
 }
@@ -43,6 +51,10 @@ type adoption struct {
 	mark *marker.Marker
 	// created is the proof of the create step, nil when no table may be ours.
 	created *created
+	// away says that the route leads to the target.
+	away bool
+	// passed says that the steps that are gone through are past the point of no return.
+	passed bool
 }
 
 // asBefore gives the facts as they were before the first change.

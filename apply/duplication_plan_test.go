@@ -1,6 +1,8 @@
 package apply_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,8 +102,8 @@ func TestDuplicationStepsArePlanned(t *testing.T) {
 	})
 }
 
-// TestDuplicationAdopt kills apply at every point before the switch and loses the state file as well.
-// The rebuilt one leads to the same end, or back to the beginning.
+// TestDuplicationAdopt kills apply at every point and loses the state file as well. The rebuilt one
+// leads to the same end, or, before the switch, back to the beginning; after it nothing is opened again.
 func TestDuplicationAdopt(t *testing.T) {
 	t.Parallel()
 	everywhere(t, 100, 90, func(t *testing.T, k int) bool {
@@ -114,13 +116,26 @@ func TestDuplicationAdopt(t *testing.T) {
 		s.reboot(k)
 		m, err := marker.Parse(s.world.table(source()).envs[marker.Env])
 		s.must(err)
-		if m == nil || s.world.records[dupRoute().Path()].ClusterName == "cluster-west" {
-			return true // nothing was changed, or too much
+		if m == nil {
+			return true // nothing was changed, or everything is done
 		}
+		switched := s.world.records[dupRoute().Path()].ClusterName == "cluster-west"
+		raised := len(s.world.denied)
 		s.adopt()
 		s.plan, err = apply.PlanOf(s.document())
 		s.must(err)
-		if k/2%2 == 0 {
+		if switched {
+			var refused *apply.StepError
+			if err := s.rollback(t.Context()); !errors.As(err, &refused) || refused.Code != apply.CodeFinished {
+				t.Errorf("rollback: %v", err)
+			}
+			defer func() {
+				if slices.Contains(s.world.denied[raised:], false) {
+					t.Errorf("the fence was lifted after the switch\n%s", s.story())
+				}
+			}()
+		}
+		if k/2%2 == 0 || switched {
 			s.again(t.Context())
 			delete(s.world.table(target()).envs, compactEnv)
 			s.movedOver()

@@ -169,7 +169,7 @@ func (l *lagRunner) look(ctx context.Context) (over bool, reason string, err err
 			plan.Duration(forecast), s.outstanding, rate, plan.Duration(max(room, 0))), nil
 	}
 	l.reached = l.r.Now()
-	l.proof = fmt.Sprintf("%d partitions, at most %d mutations behind; a drain would take %s", len(s.shipped), s.worst, plan.Duration(forecast))
+	l.proof = fmt.Sprintf("%s, at most %s behind; a drain would take %s", plan.Counted(len(s.shipped), "partition"), plan.Counted(s.worst, "mutation"), plan.Duration(forecast))
 	return true, "", nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/state"
 )
@@ -79,6 +80,8 @@ func (r *Run) measureBaseline(ctx context.Context, b base) error {
 		if n > -ownSamples && !pause(ctx, r.trafficEvery()) {
 			return context.Cause(ctx)
 		}
+		r.Sink.Emit(event.Waiting{Step: b.id, Reason: "what clients do is measured, for the traffic to be compared with after the switch",
+			Elapsed: time.Duration(n+ownSamples) * r.trafficEvery(), Limit: (ownSamples + baselineSamples) * r.trafficEvery()})
 		pair, err := b.traffic(ctx, a)
 		if err != nil {
 			return err

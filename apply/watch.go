@@ -44,6 +44,13 @@ func (r *Run) startWatch(t plan.TableRef) error {
 	for _, probe := range p.Probes {
 		w.ballots[probe.Partition] = probe.Ballot
 	}
+	if r.freezer != nil { // the proofs of a run whose state was lost are not known
+		for partition, probe := range r.freezer.fenced {
+			if _, known := w.ballots[partition]; !known {
+				w.ballots[partition] = probe.Ballot
+			}
+		}
+	}
 	r.watch = w
 	go w.loop(ctx)
 	return nil

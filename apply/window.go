@@ -177,7 +177,7 @@ func (r *Run) overdueFence(ctx context.Context) error {
 func (r *Run) unprovenLeft(ctx context.Context) (left time.Duration, ok bool, err error) {
 	step, f, _ := r.fenceStep()
 	budget := r.writeReject()
-	if _, known, err := r.fenceProof(step.ID); err != nil || known || !r.fenceUp() || budget == 0 {
+	if _, known, err := r.fenceProof(step.ID); err != nil || known || !r.fenceUp() || budget == 0 || r.windowOver() {
 		return 0, false, err
 	}
 	prior, err := r.denyPrior()

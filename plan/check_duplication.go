@@ -17,6 +17,11 @@ func (b *builder) checkDuplication(method *schema.DuplicationMethod) {
 		return
 	}
 	b.checkDupServers(d)
+	if b.takenByARun() {
+		// What is in the way is that run's: its fence, its duplication and its route look like mistakes
+		// here, and whoever mended them by hand would open the source behind its back.
+		return
+	}
 	b.checkDupTarget(d)
 	b.checkDupShape(d)
 	b.checkDupSource(d)
@@ -27,6 +32,14 @@ func (b *builder) checkDuplication(method *schema.DuplicationMethod) {
 	b.checkRoute(method, d)
 	b.checkReturn(method, d)
 	b.checkChoices(method)
+}
+
+// takenByARun says that the source's marker was refused: another run is at work, or one whose state is
+// lost.
+func (b *builder) takenByARun() bool {
+	return slices.ContainsFunc(b.checks.list, func(c Check) bool {
+		return c.Severity == Error && (c.Code == CodeForeignMarker || c.Code == CodeLostState)
+	})
 }
 
 // checkDupTarget: 2.4 and 2.5 ask for the follower for ever when a table of its name exists.

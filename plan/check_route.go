@@ -107,7 +107,7 @@ func (b *builder) checkRoute(method *schema.DuplicationMethod, d *DuplicationFac
 		b.checks.fail(CodeRouteMissing, place, "declare metaproxy { zookeeper = [...] }", "the route record could not be looked for")
 		return
 	case r.Problem != "":
-		b.checks.fail(CodeRouteMissing, place, "look at it in ZooKeeper", "route record %s", r.Problem)
+		b.checks.fail(CodeRouteMissing, place, "check zookeeper and root of the metaproxy block; without zookeeper the one of the source's cluster is asked", "route record %s", r.Problem)
 		return
 	case !r.Exists:
 		b.checks.fail(CodeRouteMissing, place, "check root and table; clients behind the proxies cannot find this table either",
@@ -171,7 +171,7 @@ func (b *builder) checkProxies(r *RouteFacts, severity Severity) {
 	for _, p := range r.Proxies {
 		switch {
 		case p.Problem != "":
-			b.checks.add(CodeProxyPlan, severity, place, "start it, or take it out of proxies when it is gone for good", "proxy %s: %s", p.Addr, p.Problem)
+			b.checks.add(CodeProxyPlan, severity, place, "check its address and start it; take it out of proxies only when it is gone for good", "proxy %s: %s", p.Addr, p.Problem)
 		case p.LeadsTo != "source":
 			b.checks.add(CodeProxyPlan, severity, place, "restart it: a proxy that lost its ZooKeeper session keeps an old route",
 				"proxy %s does not lead to %s (app id %d)", p.Addr, b.source, p.AppID)

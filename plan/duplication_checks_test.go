@@ -153,3 +153,22 @@ func TestRouteRecordsHaveAddresses(t *testing.T) {
 		t.Errorf("%v", codes(p, plan.Error))
 	}
 }
+
+// TestDuplicationOfAnotherRun: what a run without its state file left is not told as mistakes to mend by
+// hand; an operator who takes the fence off or puts the route back would have two sides take writes.
+func TestDuplicationOfAnotherRun(t *testing.T) {
+	m, f := dupOrders(), dupFacts()
+	f.SourceTable.Marker = &plan.MarkerFacts{Lineage: "lost", Migration: "orders", Owner: "ann@desk"}
+	f.SourceTable.Envs[plan.EnvDeny] = plan.EvictMode
+	f.Duplication.Entries = []plan.DuplicationEntry{{ID: 1700000000, Remote: f.Target.Name, Status: "DS_LOG"}}
+	f.Duplication.Route.ClusterName = f.Target.Name
+	p := build(t, m, f)
+	if got := codes(p, plan.Error); !slices.Equal(got, []string{plan.CodeLostState}) {
+		t.Errorf("errors %v", got)
+	}
+	for _, c := range p.Checks {
+		if strings.Contains(c.Hint, "del_app_envs") || strings.Contains(c.Hint, "remove_dup") {
+			t.Errorf("%+v", c)
+		}
+	}
+}

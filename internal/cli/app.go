@@ -23,6 +23,8 @@ func Run(ctx context.Context, args []string, e Env) int {
 		Writer:      e.Stdout,
 		ErrWriter:   e.Stderr,
 		Reader:      e.Stdin,
+		// A comma is part of a value: -var 'proxies=["10.3.0.1:34601","10.3.0.2:34601"]'.
+		DisableSliceFlagSeparator: true,
 		// Errors and exit codes are this package's: the library must neither print nor exit.
 		ExitErrHandler: func(*ucli.Context, error) {},
 		OnUsageError: func(_ *ucli.Context, err error, _ bool) error {

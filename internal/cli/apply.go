@@ -49,8 +49,10 @@ func (e Env) applyCommand() *ucli.Command {
 }
 
 func (e Env) applyOptions(c *ucli.Context) (applyOptions, error) {
-	o := applyOptions{autoApprove: c.Bool("auto-approve"), approve: c.StringSlice("approve"),
-		adopt: c.Bool("adopt"), json: c.Bool("json")}
+	o := applyOptions{autoApprove: c.Bool("auto-approve"), adopt: c.Bool("adopt"), json: c.Bool("json")}
+	for _, gates := range c.StringSlice("approve") {
+		o.approve = append(o.approve, strings.Split(gates, ",")...)
+	}
 	var err error
 	if o.configOptions, err = configOf(c, e); err != nil {
 		return o, err
