@@ -400,3 +400,22 @@ func TestReturnPrimaryMoves(t *testing.T) {
 		})
 	}
 }
+
+// TestTicketRefusesIncr: clients that begin to use incr behind the switch are told of.
+func TestTicketRefusesIncr(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newReturn(t, true)
+		s.there(t.Context())
+		s.app.incrs = 1
+		time.Sleep(time.Minute)
+		before := len(happened[event.Warning](s.scene))
+		s.there(t.Context())
+		told := false
+		for _, w := range happened[event.Warning](s.scene)[before:] {
+			told = told || w.Code == apply.CodeTicket && strings.Contains(w.Text, "not idempotent")
+		}
+		if !told {
+			t.Error("nobody is told")
+		}
+	})
+}

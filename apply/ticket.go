@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -195,7 +194,7 @@ func (q *readyRunner) run(ctx context.Context) error {
 			return sight{mark: "?", limit: q.r.Waits.Stall, reason: reason, causes: causes}, err
 		}
 		if !l.found {
-			return sight{over: true}, q.void(ctx)
+			return sight{over: true}, q.void()
 		}
 		now := q.r.Now()
 		q.r.Sink.Emit(l.progress(q.id, now.Sub(begun)))
@@ -224,6 +223,7 @@ func (q *readyRunner) run(ctx context.Context) error {
 	if q.r.Plan.Back {
 		return nil
 	}
+	q.tellRefused(ctx, q.a.Source)
 	t, _, err := q.r.ticket()
 	if err != nil {
 		return err
@@ -269,9 +269,20 @@ func (q *readyRunner) remember(t Ticket) error {
 	return q.r.update(q.id, func(s *state.Step) { s.Proof = proof })
 }
 
+// tellRefused tells of writes that fail because of the ticket: the table was made by this migration, so
+// whatever was refused there as not idempotent was refused since.
+func (b base) tellRefused(ctx context.Context, t plan.TableRef) {
+	call, cancel := b.call(ctx)
+	defer cancel()
+	if n, err := b.r.World.Duplications.Rejected(call, t); err == nil && n > 0 {
+		b.warn(CodeTicket, fmt.Sprintf("%.0f writes of %s were refused as not idempotent: its clients use incr, check_and_set or check_and_mutate, which fail as long as there is a return ticket", n, t),
+			"`"+b.r.completeCommand()+"` ends it, and they work again")
+	}
+}
+
 // void is what becomes of a ticket whose duplication somebody removed: what was written since is in no
 // log that would be shipped.
-func (q *readyRunner) void(context.Context) error {
+func (q *readyRunner) void() error {
 	text := fmt.Sprintf("the duplication of %s back to %s is gone: somebody removed it, and what was written since is not on %s", q.a.Source, q.a.Target, q.a.Target)
 	if q.r.Plan.Back {
 		return &StepError{Step: q.id, Code: CodeTicket, Text: text, Hint: "there is no way back; `pegmigrate apply` finishes the migration"}
@@ -326,6 +337,7 @@ func (h *ticketRunner) run(ctx context.Context) error {
 		}
 	}
 	h.tell(ctx)
+	h.tellRefused(ctx, h.a.Source)
 	t, _, err := h.r.ticket()
 	if err != nil {
 		return err
@@ -350,10 +362,4 @@ func (r *Run) errNoReturn(id string) error {
 		return &StepError{Step: id, Code: CodeFinished, Text: "this step was begun: the way back is a return, not an undo", Hint: "`" + r.rollbackCommand() + "`"}
 	}
 	return &StepError{Step: id, Code: CodeTicket, Text: "this step was begun, and nothing before it is undone any more: " + why, Hint: hint}
-}
-
-// isGate says that a run waits for somebody.
-func isGate(err error) bool {
-	var gate *GateError
-	return errors.As(err, &gate)
 }
