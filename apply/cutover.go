@@ -76,7 +76,7 @@ func (r *Run) abortWindow(ctx context.Context, at plan.Step, cause error) error 
 	}
 	r.Sink.Emit(event.Warning{Step: at.ID, Code: CodeBudget,
 		Text: fmt.Sprintf("%s inside the reject window; lifting the fence of %s", why, f.Table)})
-	r.tellLifting(ctx, step, f)
+	r.tellLifting(step, f)
 	switched, err := r.settleRoute(ctx)
 	switch {
 	case err != nil:

@@ -41,6 +41,8 @@ type Run struct {
 	accepted acceptedWrites
 	// freezer holds the decrees frozen in the window of a cut-over; nil outside.
 	freezer *freezer
+	// closingWindow is set once this run lifts the fence of a cut-over.
+	closingWindow bool
 	// loss knows what was lost by the servers of the source.
 	loss lossWatch
 }

@@ -22,6 +22,9 @@ func (b base) awaitEvery(ctx context.Context, every, limit time.Duration, code, 
 	look func(context.Context) (over bool, reason string, err error)) error {
 	begun := b.r.Now()
 	for {
+		if b.r.windowLost() {
+			return errOverBudget
+		}
 		over, reason, err := look(ctx)
 		if err != nil {
 			return err

@@ -28,6 +28,8 @@ type Watchdog interface {
 	// a request to switch the route is about to leave. ErrLifted: it has begun to lift, and the
 	// request must not leave.
 	Handover() error
+	// Lifting says that it has begun to lift.
+	Lifting() bool
 	// Resume ends Handover: no request is under way.
 	Resume() error
 	// Disarm ends it: nothing is left to lift, or this run ends under control.
@@ -98,11 +100,12 @@ func (r *Run) tellUntil(ctx context.Context, t plan.TableRef, first time.Time) e
 
 // tellLifting gives this process the time to lift the fence itself, which takes up to a config sync. A
 // watchdog that does not listen lifts too, which does no harm.
-func (r *Run) tellLifting(ctx context.Context, step plan.Step, f plan.Fence) {
+func (r *Run) tellLifting(step plan.Step, f plan.Fence) {
+	r.closingWindow = true
 	if r.Watchdog == nil || !r.cutsOver() {
 		return
 	}
-	if sync, ok := r.sync[f.Table.Cluster]; ok && ctx != nil {
+	if sync, ok := r.sync[f.Table.Cluster]; ok {
 		if err := r.Watchdog.Until(r.Now().Add(sync)); err != nil {
 			r.Sink.Emit(event.Warning{Step: step.ID, Code: CodeWatchdog, Text: "the watchdog does not listen: " + err.Error()})
 		}
@@ -134,6 +137,9 @@ func (r *Run) handover(ctx context.Context) error {
 	}
 	return err
 }
+
+// windowLost says that the watchdog has begun to lift the fence that this run works behind.
+func (r *Run) windowLost() bool { return r.Watchdog != nil && !r.closingWindow && r.Watchdog.Lifting() }
 
 // keepWatch takes handover back. When that fails the watchdog lifts only after this process died.
 func (r *Run) keepWatch() {

@@ -200,7 +200,7 @@ func (r *Run) closeWindow(ctx context.Context, at string) error {
 	budget := r.writeReject()
 	r.Sink.Emit(event.Warning{Step: at, Code: CodeBudget,
 		Text: fmt.Sprintf("the write-reject budget of %s is used up; lifting the fence of %s", plan.Duration(budget), f.Table)})
-	r.tellLifting(ctx, step, f)
+	r.tellLifting(step, f)
 	switched, err := r.settleRoute(context.WithoutCancel(ctx))
 	if err != nil {
 		return r.notLifted(step, err)

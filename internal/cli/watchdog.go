@@ -173,6 +173,15 @@ func (w *watchdog) Handover() error {
 	return apply.ErrLifted
 }
 
+// Lifting implements apply.Watchdog.
+func (w *watchdog) Lifting() bool {
+	if w.process == nil {
+		return false
+	}
+	_, err := os.Lstat(w.window.path(turnLifting))
+	return err == nil
+}
+
 // Resume implements apply.Watchdog.
 func (w *watchdog) Resume() error { return w.window.pass(turnHandover, turnOpen) }
 
