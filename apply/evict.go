@@ -73,7 +73,7 @@ func (e *evictRunner) proxiesFollow(ctx context.Context) error {
 	var window *event.CutOver
 	err = e.r.certify(func(c *Certificate) {
 		c.Proxies = answers
-		if c.Window == nil {
+		if c.Window == nil && !c.FirstRejected.IsZero() { // unknown when the state was lost
 			c.Resolved = e.r.Now()
 			c.Window = c.parts(e.id, e.r.writeReject(), e.r.predicted())
 			window = c.Window

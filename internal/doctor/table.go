@@ -34,12 +34,14 @@ func envsOf(t pegasus.TableInfo) []Leftover {
 			Since: m.Since, Effect: "no other migration of this table can begin",
 			Undo: "`pegmigrate apply` or `pegmigrate rollback` there; `apply -adopt` when its state is lost"})
 	}
+	// The old side of a cut-over looks the same, and opened again it would take writes that go nowhere.
 	back := func(key string) string {
 		if m == nil {
-			return shell(t.Name, key, "", false)
+			return "drop the table if clients were led away from it; if they were not, " + shell(t.Name, key, "", false)
 		}
 		if prior, ok := m.SourceEnvs[key]; ok && m.Role == "source" {
-			return "`pegmigrate rollback` of migration " + m.Migration + ", or by hand: " + shell(t.Name, key, prior.Value, prior.Had)
+			return "`pegmigrate rollback` of migration " + m.Migration + ", which knows whether clients were led away; by hand only if they were not: " +
+				shell(t.Name, key, prior.Value, prior.Had)
 		}
 		return "`pegmigrate rollback` of migration " + m.Migration
 	}
