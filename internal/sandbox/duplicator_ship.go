@@ -93,8 +93,8 @@ func (d *duplicator) load() dupBatch {
 
 // requests groups updates into requests of at least limit bytes
 // (pegasus_mutation_duplicator::duplicate). What came from another cluster is left out;
-// when such an update is the very last one, what was gathered before it is lost: 2.5 and
-// later only send at an update that they do not leave out.
+// when such an update is the very last one, what was gathered before it is lost: all
+// releases only send at an update that they do not leave out.
 func (d *duplicator) requests(entries []mutation, limit int) []dupRequest {
 	own := int8(d.r.node.srv.peers.get().ids[d.r.node.c.cfg.Name])
 	left := 0
