@@ -15,9 +15,13 @@ import (
 // begun: apply asks the clusters about it, rollback puts the prior value back. Cursors are gone and
 // rows are copied from the start. The document is nil when the plan has errors.
 func Adopt(m *schema.Migration, now plan.Facts, mark *marker.Marker, toolVersion string) (*plan.Plan, *state.Document, error) {
-	a := adoption{mark: mark, away: leadsAway(now)}
+	a := adoption{mark: mark, held: holdsTicket(now, mark)}
+	a.away = a.held || leadsAway(now)
 	before := a.asBefore(m, now)
 	p, err := plan.Build(m, before, plan.Options{ToolVersion: toolVersion})
+	if err == nil && a.held {
+		a.refuseReturn(p, now)
+	}
 	if err != nil || p.HasErrors() {
 		return p, nil, err
 	}
@@ -41,7 +45,9 @@ func Adopt(m *schema.Migration, now plan.Facts, mark *marker.Marker, toolVersion
 				return p, nil, err
 			}
 		}
-		a.passed = a.passed || step.Final
+		if _, ready := step.Action.(plan.AwaitReturn); ready || !a.held {
+			a.passed = a.passed || step.Final || ready
+		}
 	}
 	return p, doc, nil
 }
@@ -51,8 +57,10 @@ type adoption struct {
 	mark *marker.Marker
 	// created is the proof of the create step, nil when no table may be ours.
 	created *created
-	// away says that the route leads to the target.
-	away bool
+	// away says that the route leads to the target, held that the return ticket is valid.
+	away, held bool
+	// follower is the app id of the table that clients are on then, 0 when it is not provably ours.
+	follower int32
 	// passed says that the steps that are gone through are past the point of no return.
 	passed bool
 }

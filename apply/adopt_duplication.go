@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/pegmigrate/pegmigrate/internal/marker"
@@ -27,6 +28,10 @@ func (a *adoption) beforeDuplication(f plan.Facts) plan.Facts {
 		before.ClusterName, before.MetaAddrs = f.Source.Name, f.Source.MetaServers
 		before.Proxies = nil // each is asked again by the step that evicts
 		d.Route = &before
+		d.ArrivingQPS = 0 // by the duplication of the return ticket
+		if t := f.TargetTable; t != nil && t.Marker != nil && t.Marker.Lineage == a.mark.Lineage {
+			a.follower = t.ID
+		}
 	}
 	f.Duplication = &d
 	return f
@@ -42,13 +47,28 @@ func leadsAway(f plan.Facts) bool {
 	return f.Duplication.Route.ClusterName == f.Target.Name && (deny == plan.FenceMode || deny == plan.EvictMode)
 }
 
-// handedOver says whether the lost run had switched the route: then everything up to the switch is done,
-// and none of it may be done again, because the source rejects what it would ask. A plan with a return
-// ticket is not rebuilt that far.
-func (a *adoption) handedOver(p *plan.Plan) bool {
-	if _, ticket := firstStep[plan.AddReturn](p); ticket {
-		return false
+// holdsTicket says whether the lost run had come to its return ticket: the marker tells, and the route
+// still leads to the target.
+func holdsTicket(f plan.Facts, mark *marker.Marker) bool {
+	return !mark.Ticket.IsZero() && f.Duplication != nil && f.Duplication.Route != nil && f.Duplication.Route.ClusterName == f.Target.Name
+}
+
+// refuseReturn: a fence on the target is one of a return whose state is lost. Nothing rebuilds that, and
+// clients wait behind it.
+func (a *adoption) refuseReturn(p *plan.Plan, now plan.Facts) {
+	t := now.TargetTable
+	if t == nil || t.Envs[plan.EnvDeny] == "" {
+		return
 	}
+	p.Checks = append(p.Checks, plan.Check{Code: plan.CodeReturn, Severity: plan.Error,
+		Text: fmt.Sprintf("the lost run was leading clients back: %s carries %s=%s, and the route still leads there", p.Target.TableRef, plan.EnvDeny, t.Envs[plan.EnvDeny]),
+		Hint: fmt.Sprintf("let clients write again, in the shell of cluster %s: use %s; del_app_envs %s; then the same command", p.Target.Cluster, p.Target.Table, plan.EnvDeny)})
+}
+
+// handedOver says whether the lost run had switched the route: then everything up to the switch is done,
+// and none of it may be done again, because the source rejects what it would ask. With a return ticket
+// that is held everything up to there is.
+func (a *adoption) handedOver(p *plan.Plan) bool {
 	_, switches := firstStep[plan.SwitchRoute](p)
 	return switches && a.away
 }
@@ -70,6 +90,11 @@ func (a *adoption) isDone(step plan.Step, ended bool) bool {
 func (a *adoption) done(step plan.Step, record *state.Step) (err error) {
 	if _, hold := step.Action.(plan.HoldBalancer); hold {
 		if record.Proof, err = blob(kindBaseline, trafficBaseline{At: a.mark.Since}); err != nil {
+			return err
+		}
+	}
+	if _, ready := step.Action.(plan.AwaitReturn); ready {
+		if record.Proof, err = blob(kindTicket, Ticket{Valid: a.mark.Since, Until: a.mark.Ticket}); err != nil {
 			return err
 		}
 	}
@@ -106,7 +131,12 @@ func (a *adoption) rememberDuplication(action plan.Action, record *state.Step) (
 		}
 		record.Prior, err = blob(kindEnvs, priors)
 		return true, err
-	case plan.AddDuplication, plan.AddReturn:
+	case plan.AddDuplication:
+		memory := a.duplication()
+		memory.Follower = a.follower
+		record.Proof, err = blob(kindDuplication, memory)
+		return true, err
+	case plan.AddReturn:
 		record.Proof, err = blob(kindDuplication, a.duplication())
 		return true, err
 	case plan.HoldBalancer:

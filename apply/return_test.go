@@ -301,29 +301,71 @@ func TestReturnCrashBack(t *testing.T) {
 	})
 }
 
-// TestReturnAdopt: a state that is lost before the switch is rebuilt, the duplication of the ticket with it.
+// TestReturnAdopt: a state that is lost is rebuilt, with the duplication of the ticket, whether that is
+// before the switch, behind it, or while the ticket is held.
 func TestReturnAdopt(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		for _, rolls := range []bool{false, true} {
-			s := newReturn(t, true)
+	for name, lose := range map[string]func(*dupScene){
+		"before the switch": func(s *dupScene) {
 			s.stopAt("Swap")
-			if err := s.apply(t.Context()); err == nil {
-				t.Fatal("not stopped")
+			if err := s.apply(s.t.Context()); err == nil {
+				s.t.Fatal("not stopped")
 			}
 			s.world.hook = nil
-			s.adopt()
-			var err error
-			s.plan, err = apply.PlanOf(s.document())
-			s.must(err)
-			if rolls {
-				s.must(s.rollback(t.Context()))
-				s.asBefore()
-				continue
+		},
+		"behind the switch": func(s *dupScene) {
+			notices := s.world.proxies[0].notices
+			s.world.proxies[0].notices = 10 * time.Minute
+			if err := s.apply(s.t.Context()); err == nil {
+				s.t.Fatal("not stopped")
 			}
-			s.there(t.Context())
-			s.held()
-			s.goBack(t.Context())
-			s.returned()
+			s.world.proxies[0].notices = notices
+			time.Sleep(10 * time.Minute)
+		},
+		"while it is held": func(s *dupScene) { s.there(s.t.Context()) },
+	} {
+		for _, rolls := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					s := newReturn(t, true)
+					s.scene.t = t
+					lose(s)
+					s.adopt()
+					var err error
+					s.plan, err = apply.PlanOf(s.document())
+					s.must(err)
+					if rolls && name == "before the switch" {
+						s.must(s.rollback(t.Context()))
+						s.asBefore()
+						return
+					}
+					if !rolls {
+						s.there(t.Context())
+						s.held()
+					}
+					if rolls && name == "behind the switch" {
+						s.stepError(s.rollback(t.Context()), apply.CodeTicket)
+						return
+					}
+					s.goBack(t.Context())
+					s.returned()
+				})
+			})
+		}
+	}
+}
+
+// TestReturnAdoptFenced: a return whose state is lost is not rebuilt; who adopts is told of its fence.
+func TestReturnAdoptFenced(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newReturn(t, false)
+		s.there(t.Context())
+		s.world.table(target()).envs[plan.EnvDeny] = "reconfig*write"
+		m, err := marker.Parse(s.world.table(source()).envs[marker.Env])
+		s.must(err)
+		p, doc, err := apply.Adopt(s.decl, s.facts(), m, "test")
+		s.must(err)
+		if doc != nil || !p.HasErrors() || p.Checks[len(p.Checks)-1].Code != plan.CodeReturn {
+			t.Errorf("%+v", p.Checks)
 		}
 	})
 }

@@ -106,6 +106,10 @@ func (b base) lookBack(ctx context.Context, from, to plan.TableRef, threshold in
 	if l.entry, l.found, err = b.findReturn(ctx, from); err != nil || !l.found {
 		return l, err
 	}
+	// A state that was lost and rebuilt does not know it yet.
+	if err := b.r.rememberOf(plan.ReturnStep, func(p *duplicationProof) { p.ID = l.entry.ID }); err != nil {
+		return l, err
+	}
 	if l.entry.Status == dsPause {
 		if err := b.hold(ctx, from, l.entry.ID, false); err != nil {
 			return l, err
@@ -229,6 +233,9 @@ func (q *readyRunner) run(ctx context.Context) error {
 		return err
 	}
 	t.Valid = q.r.Now()
+	if t.Until.IsZero() { // when the route was switched is not known any more
+		t.Until = t.Valid.Add(q.a.For)
+	}
 	return q.remember(t)
 }
 
