@@ -11,7 +11,10 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/cli"
 )
 
-func main() {
+func main() { os.Exit(run(cli.OS(cli.BuildVersion()))) }
+
+// run is the life of the process in an environment.
+func run(e cli.Env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks the run to stop at a safe point. After it the default behaviour is
 	// back, so that a second one ends the process at once; a crash must be safe, so this is too.
@@ -19,7 +22,6 @@ func main() {
 	// A reader that goes away (| head, | tee that Ctrl-C ends as well) must not end a run with a
 	// fence standing: the write fails instead, and the run goes on to its safe point.
 	signal.Ignore(syscall.SIGPIPE)
-	code := cli.Run(ctx, os.Args, cli.OS(cli.BuildVersion()))
-	stop()
-	os.Exit(code)
+	defer stop()
+	return cli.Run(ctx, os.Args, e)
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"flag"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pegmigrate/pegmigrate/internal/cli"
 	"github.com/pegmigrate/pegmigrate/internal/sandboxtest"
 )
 
@@ -15,7 +17,20 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 
 // TestMain makes the test binary be pegmigrate when a script runs it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pegmigrate": main, "mortal": mortal})
+	testscript.Main(m, map[string]func(){"pegmigrate": scripted, "mortal": mortal})
+}
+
+// envSample is the time between two looks at counters, a duration: the servers of scripts live 200 times
+// faster than real ones, and the wait for counters of traffic would be most of what a script does.
+const envSample = "PEGMIGRATE_TEST_SAMPLE"
+
+// scripted is pegmigrate as scripts run it.
+func scripted() {
+	e := cli.OS(cli.BuildVersion())
+	if d, err := time.ParseDuration(os.Getenv(envSample)); err == nil {
+		e.Waits.Sample = d
+	}
+	os.Exit(run(e))
 }
 
 // TestScripts runs testdata/script: each script reads like a page of the manual and starts with

@@ -144,8 +144,11 @@ func (r *Run) step(ctx context.Context, i int, step plan.Step) error {
 	}
 	record := r.record(step.ID)
 	if record.Status == state.Done {
-		held, err := r.stillHolds(ctx, work)
-		if err != nil {
+		var held bool
+		if err := r.inWindow(ctx, step, func(ctx context.Context) (err error) {
+			held, err = r.stillHolds(ctx, work)
+			return err
+		}); err != nil {
 			return err
 		}
 		if held {
@@ -155,12 +158,12 @@ func (r *Run) step(ctx context.Context, i int, step plan.Step) error {
 		r.Sink.Emit(event.Warning{Step: step.ID, Code: CodeCluster,
 			Text: "what this step had reached does not hold any more; it is done again"})
 	}
-	if err := r.intend(ctx, step, work); err != nil {
+	if err := r.inWindow(ctx, step, func(ctx context.Context) error { return r.intend(ctx, step, work) }); err != nil {
 		return err
 	}
 	begun := r.Now()
 	r.Sink.Emit(event.StepStarted{Step: step.ID, Index: i + 1, Of: len(r.Plan.Steps), What: step.Why, Impact: step.Impact})
-	proof, skipped, err := r.inWindow(ctx, step, work)
+	proof, skipped, err := r.workInWindow(ctx, step, work)
 	if err != nil {
 		return err
 	}

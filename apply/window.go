@@ -124,24 +124,35 @@ func (r *Run) windowLeft(ctx context.Context) (left time.Duration, ok bool, err 
 	return p.FirstRejected.Add(budget).Sub(r.Now()) - plan.LiftTime(sync), true, err
 }
 
-// inWindow does the work of one step; when the budget ends meanwhile, it closes the window.
-func (r *Run) inWindow(ctx context.Context, step plan.Step, work runner) (proof string, skipped bool, err error) {
+// workInWindow does the work of one step.
+func (r *Run) workInWindow(ctx context.Context, step plan.Step, work runner) (proof string, skipped bool, err error) {
+	err = r.inWindow(ctx, step, func(ctx context.Context) (err error) {
+		if proof, skipped, err = r.work(ctx, step.ID, work); err == nil {
+			err = r.endWindow(ctx, step)
+		}
+		return err
+	})
+	return proof, skipped, err
+}
+
+// inWindow does a part of one step; when the budget ends meanwhile, it closes the window and, where the
+// run goes on all the same, does that part again. Looking at what a step is about to change belongs to
+// it: a ZooKeeper that is away is asked for minutes.
+func (r *Run) inWindow(ctx context.Context, step plan.Step, do func(context.Context) error) error {
 	bounded, cancel, err := r.withBudget(ctx, step)
 	if err != nil {
-		return "", false, err
+		return err
 	}
 	defer cancel()
-	if proof, skipped, err = r.work(bounded, step.ID, work); err == nil {
-		err = r.endWindow(bounded, step)
-	}
+	err = do(bounded)
 	spent := errors.Is(err, errOverBudget) || overBudget(bounded)
 	if err == nil || !spent || ctx.Err() != nil || isWriteError(err) {
-		return proof, skipped, err
+		return err
 	}
 	if err := r.closeWindow(ctx, step.ID); err != nil {
-		return "", false, err
+		return err
 	}
-	return r.work(ctx, step.ID, work)
+	return do(ctx)
 }
 
 // withBudget ends the context when lifting the fence has to begin. The steps that lift it, or come
