@@ -27,15 +27,23 @@ type clusters struct {
 // timeFactor makes a config sync 150 ms and a new table healthy within 200 ms.
 const timeFactor = 200
 
+// releaseFile is a file of a script that has the release of its clusters in it, a name of sandbox.Versions.
+// Scripts without it get the default release.
+const releaseFile = "release"
+
 // Setup starts clusters a and b (two metas, three replica servers each), which can duplicate to
 // each other, and writes clusters.hcl, which declares them, into the script's folder.
 func Setup(ctx context.Context, env *testscript.Env) error {
+	release, err := os.ReadFile(filepath.Join(env.WorkDir, releaseFile))
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
 	c := &clusters{ctx: ctx, byName: map[string]*sandbox.Cluster{}, traffic: map[string]*run{}}
 	env.Values[clustersKey{}] = c
 	var hcl strings.Builder
 	for i, name := range []string{"a", "b"} {
 		cluster, err := sandbox.Start(ctx, sandbox.Config{Name: name, Metas: 2, Replicas: 3, TimeFactor: timeFactor,
-			Seed: uint64(i + 1), RemoteClusters: []string{"a", "b"}})
+			Seed: uint64(i + 1), RemoteClusters: []string{"a", "b"}, Version: strings.TrimSpace(string(release))})
 		if err != nil {
 			return err
 		}
