@@ -1,6 +1,7 @@
 package archtest
 
 import (
+	"errors"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -78,15 +79,21 @@ func TestReadmeListsTheExitCodes(t *testing.T) {
 	}
 }
 
-// TestReadmeShowsValidLanguage loads the README's example.
+// sandboxJSON is what a sandbox tells of itself, which the tour's declaration reads.
+const sandboxJSON = `{"clusters": [{"meta_servers": ["127.0.0.1:1001"]}, {"meta_servers": ["127.0.0.1:1002"]}],
+	"route_root": "/pegasus-cluster", "metaproxies": ["127.0.0.1:1003"]}`
+
+// TestReadmeShowsValidLanguage loads the README's examples.
 func TestReadmeShowsValidLanguage(t *testing.T) {
 	blocks := hclBlock.FindAllStringSubmatch(readme(t), -1)
 	if len(blocks) == 0 {
 		t.Fatal("README.md shows no configuration")
 	}
 	for _, b := range blocks {
-		path := filepath.Join(t.TempDir(), "migration.hcl")
-		if err := os.WriteFile(path, []byte(b[1]), 0o600); err != nil {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "online", "migration.hcl")
+		if err := errors.Join(os.Mkdir(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(b[1]), 0o600),
+			os.WriteFile(filepath.Join(dir, "sandbox.json"), []byte(sandboxJSON), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		_, diags := schema.Load(path, schema.Vars{})
