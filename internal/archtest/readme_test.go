@@ -1,8 +1,8 @@
 package archtest
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
