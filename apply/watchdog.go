@@ -91,7 +91,7 @@ func (r *Run) tellUntil(ctx context.Context, t plan.TableRef, first time.Time) e
 	if err != nil {
 		return err
 	}
-	if err := r.Watchdog.Until(first.Add(budget - sync)); err != nil {
+	if err := r.Watchdog.Until(first.Add(budget - plan.LiftTime(sync))); err != nil {
 		return &StepError{Code: CodeWatchdog, Text: "the watchdog does not listen", Err: err,
 			Hint: "`" + r.Resume + "` starts another one"}
 	}

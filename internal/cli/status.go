@@ -130,6 +130,9 @@ func (e Env) statusOf(ctx context.Context, o configOptions, json bool) error {
 			out.Holder += "; that process is gone, `" + s.resumeCommand() + "` goes on"
 		}
 	}
+	if said := watchdogSaid(s.dir, s.migration.Name); said != "" && doc != nil && doc.Outcome == state.OutcomeOpen {
+		out.Live = append(out.Live, said)
+	}
 	if err := s.connect(ctx); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
