@@ -39,6 +39,9 @@ func parseMetricFilter(req *httpRequest) (f metricFilter, problem string) {
 		case "metrics":
 			f.metrics = list
 		case "detail":
+			if value != "true" && value != "false" {
+				return f, "detail is true or false"
+			}
 		default:
 			return f, fmt.Sprintf("unknown field %s=%s", name, value)
 		}
@@ -129,11 +132,10 @@ func (e metricEntity) json(f metricFilter) string {
 
 // metrics are those of a server: of the process, and of each replica.
 func (s *server) metrics() []metricEntity {
-	own := metricEntity{kind: "server", id: "meta", attributes: map[string]string{}, values: map[string]int64{}}
+	own := metricEntity{kind: "server", id: "server", attributes: map[string]string{}, values: map[string]int64{}}
 	if s.node == nil {
 		return []metricEntity{own}
 	}
-	own.id = "replica"
 	own.values["read_failed_requests"] = int64(s.perf.readFail.Load())
 	own.values["write_failed_requests"] = int64(s.perf.writeFail.Load())
 	own.values["read_busy_requests"] = int64(s.perf.readBusy.Load())
@@ -158,6 +160,7 @@ func (r *replica) metrics() metricEntity {
 			"dup_shipped_successful_requests":            int64(r.shippedOps),
 			"dup_shipped_failed_requests":                int64(r.failedShips),
 			"dup_pending_mutations":                      0,
+			"dup_recent_lost_mutations":                  0, // the log never loses any
 			"dup_requests":                               int64(r.ops[r.node.srv.table[idl.NameDuplicate].op]),
 		},
 	}

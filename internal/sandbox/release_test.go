@@ -128,7 +128,10 @@ func TestCountersOf260(t *testing.T) {
 	if status != 200 || !strings.HasSuffix(body, want) {
 		t.Errorf("%d %s, want %s", status, body, want)
 	}
-	for _, bad := range []string{"/metrics?attributes=table_id", "/metrics?colour=red"} {
+	if status, body, _ := httpGet(t, primary, "/metrics?types=server&ids=server&detail=false"); status != 200 || !strings.Contains(body, `"name":"write_failed_requests"`) {
+		t.Errorf("of the server: %d %s", status, body)
+	}
+	for _, bad := range []string{"/metrics?attributes=table_id", "/metrics?colour=red", "/metrics?detail=1"} {
 		if status, body, _ := httpGet(t, primary, bad); status != 400 {
 			t.Errorf("%s: %d %s", bad, status, body)
 		}
