@@ -7,6 +7,9 @@ GO    ?= go
 # The pinned linter, built from the module proxy. It is no dependency of the module.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# The release that the clusters of `make demo-duplication` behave as.
+VERSION ?= 2.5.0
+
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 20s
 # How long `make chaos` begins new rounds.
@@ -27,8 +30,12 @@ demo: ## move 200,000 rows between two embedded clusters and compare them; under
 	@scripts/demo.sh
 
 .PHONY: demo-duplication
-demo-duplication: ## migrate 200,000 rows under live traffic through MetaProxies, and prove that nothing is lost; under two minutes
-	@scripts/demo-duplication.sh
+demo-duplication: ## migrate 200,000 rows under live traffic through MetaProxies, and prove that nothing is lost; VERSION=2.4.0, 2.5.0 (default) or 2.6.0; under two minutes
+	@VERSION=$(VERSION) scripts/demo-duplication.sh
+
+.PHONY: demo-duplication-all
+demo-duplication-all: ## the same between clusters of each release, one after the other
+	@set -e; for version in 2.4.0 2.5.0 2.6.0; do VERSION=$$version scripts/demo-duplication.sh; done
 
 .PHONY: test
 test: setup-race vet fmt-check ## vet, format and every test, with the race detector, in random order
