@@ -193,6 +193,9 @@ func (r *Run) beforeFence(ctx context.Context, b base) error {
 			return err
 		}
 	}
+	if err := b.takesClients(ctx); err != nil {
+		return err
+	}
 	if err := r.holdReturn(ctx, b); err != nil {
 		return err
 	}

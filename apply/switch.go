@@ -81,6 +81,9 @@ func (s *switchRunner) elsewhere(rec RouteRecord) error {
 }
 
 func (s *switchRunner) run(ctx context.Context) error {
+	if err := s.takesClients(ctx); err != nil {
+		return err
+	}
 	// One more proof, as close to the switch as it can be: whatever a moved primary let in since the
 	// drain has to be on the target too.
 	if step, ok := firstStep[plan.Drain](s.r.Plan); ok {
