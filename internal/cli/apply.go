@@ -93,15 +93,19 @@ func (e Env) apply(ctx context.Context, o applyOptions) error {
 		return err
 	}
 	defer store.Close()
-	if err := s.connect(ctx); err != nil {
-		s.warnOfFence(store.Document())
-		return err
-	}
+	away := s.connectAny(ctx)
 	defer s.close()
+	if len(away) > 0 {
+		return s.leaveWindow(ctx, store, away[0], o.json)
+	}
 	if err := s.takeBack(ctx, store, o.json); err != nil {
 		return err
 	}
-	return s.applyWith(ctx, store, saved, o)
+	p, err := s.prepare(ctx, store, saved, o)
+	if err != nil || p == nil {
+		return s.leaveWindow(ctx, store, err, o.json)
+	}
+	return s.run(ctx, store, p, o.json)
 }
 
 // warnOfFence says that clients are still rejected, for a run that cannot go on now.
@@ -132,31 +136,31 @@ func (s *session) warnOfFence(doc *state.Document) {
 	}
 }
 
-// applyWith finds out what is to be done, asks, and runs it.
-func (s *session) applyWith(ctx context.Context, store *state.Store, saved *plan.Plan, o applyOptions) error {
+// prepare finds out what is to be done and asks; nil without an error when there is nothing to do.
+func (s *session) prepare(ctx context.Context, store *state.Store, saved *plan.Plan, o applyOptions) (*plan.Plan, error) {
 	facts, err := s.observe(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.adopt {
 		if err := s.adopt(store, facts); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	p, err := s.choose(store, facts, saved)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !o.json {
 		if err := view.PlanText(s.env.Stdout, p, s.env.style(s.env.Stdout)); err != nil {
-			return failf(codePlanNotShown, "give a standard output that can be written", "the plan could not be shown, nothing was changed: %v", err)
+			return nil, failf(codePlanNotShown, "give a standard output that can be written", "the plan could not be shown, nothing was changed: %v", err)
 		}
 	}
 	if p.HasErrors() {
 		if o.json {
-			return checksFailure(p)
+			return nil, checksFailure(p)
 		}
-		return &exitError{code: ExitError}
+		return nil, &exitError{code: ExitError}
 	}
 	if !p.Changes() {
 		if o.json {
@@ -164,15 +168,12 @@ func (s *session) applyWith(ctx context.Context, store *state.Store, saved *plan
 			defer done()
 			sink.Emit(event.RunDone{Migration: p.Migration, Command: "apply", Text: "nothing to do: the migration is finished"})
 		}
-		return nil
+		return nil, nil
 	}
 	if err := s.confirm(ctx, p, saved, o); err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.begin(store, p, o.approve); err != nil {
-		return err
-	}
-	return s.run(ctx, store, p, o.json)
+	return p, s.begin(store, p, o.approve)
 }
 
 // choose gives the plan to run: the one under way, the saved one when its facts still hold, or a

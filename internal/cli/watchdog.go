@@ -198,11 +198,17 @@ func (w *watchdog) Disarm() {
 	w.window.close()
 }
 
+// dyingLimit is how long a lock is waited for whose holder has died, or is not known yet: a process that
+// dies is gone before the kernel drops its lock, and a watchdog that has just taken it has not written
+// down yet who it is.
+const dyingLimit = 5 * time.Second
+
 // waitForWatchdog opens the state; while the watchdog of a run that died is lifting its fence it waits
 // for it, and says so.
 func (s *session) waitForWatchdog(ctx context.Context, open func() (*state.Store, error)) (*state.Store, error) {
 	said := false
 	limit := s.env.Now().Add(s.env.Waits.FenceMargin + s.env.Waits.Undo)
+	dying := s.env.Now().Add(dyingLimit)
 	for {
 		store, err := open()
 		var locked *state.LockedError
@@ -210,10 +216,14 @@ func (s *session) waitForWatchdog(ctx context.Context, open func() (*state.Store
 			s.tellWatchdog(store.Document())
 			return store, nil
 		}
-		if !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.Command != holderWatchdog || s.env.Now().After(limit) {
+		if !errors.As(err, &locked) || s.env.Now().After(limit) {
 			return store, err
 		}
-		if !said {
+		lifts := locked.Holder != nil && locked.Holder.Command == holderWatchdog
+		if !lifts && (s.env.Now().After(dying) || locked.Holder != nil && !locked.Holder.Gone()) {
+			return store, err
+		}
+		if lifts && !said {
 			fmt.Fprintln(s.env.Stderr, "an earlier run died inside the reject window; waiting for its watchdog to lift the fence")
 			said = true
 		}
