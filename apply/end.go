@@ -83,7 +83,9 @@ func failed(step string, err error) event.StepFailed {
 			e.Hint = de.Hint
 		}
 	case isBudget(err):
-		e.Code, e.Hint = CodeBudget, "raise limits.write_reject, or apply again at a quieter time"
+		var be *BudgetError
+		errors.As(err, &be)
+		e.Code, e.Hint = CodeBudget, be.Advice()
 	}
 	return e
 }

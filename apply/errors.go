@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,6 +121,21 @@ func (e *BudgetError) Error() string {
 		return fmt.Sprintf("%s: %v; the fence was lifted", e.Step, e.Cause)
 	}
 	return fmt.Sprintf("%s: the write-reject budget of %s is used up; the fence was lifted", e.Step, plan.Duration(e.Budget))
+}
+
+// Advice says what to do.
+func (e *BudgetError) Advice() string {
+	const again = "the same command begins another window"
+	var cause *StepError
+	switch {
+	case e.Interrupted:
+		return again
+	case errors.As(e.Cause, &cause) && cause.Hint != "":
+		return cause.Hint
+	case e.Cause != nil:
+		return "when the cause is mended, " + again
+	}
+	return "raise limits.write_reject, or apply again at a quieter time"
 }
 
 // Unwrap gives the cause.

@@ -90,9 +90,11 @@ func (e Env) report(err error) {
 	}
 	var gate *apply.GateError
 	var stopped *apply.InterruptedError
+	var budget *apply.BudgetError
 	switch {
 	case errors.As(err, &gate), errors.As(err, &stopped):
 		return // the run's own closing lines say everything
+	case errors.As(err, &budget): // also when a signal ended the window
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(e.Stderr, "interrupted before any change; run the same command again")
 		return
