@@ -46,28 +46,28 @@ func (c *Cluster) followerRequest(t *table, d *duplication, status string) *idl.
 	}}
 }
 
-// isFollowerOf tells whether a request to create a table comes from the master that the
-// table was created for, as a repeated request does and the one that says that the
-// follower is complete. What is complete is not created again.
-func (t *table) isFollowerOf(opt *idl.CreateAppOptions) bool {
-	for _, key := range []string{envMasterCluster, envMasterMetas, envMasterApp} {
-		if v, ok := t.envs[key]; !ok || opt.Envs[key] != v {
-			return false
-		}
+// createFollower answers a request to create a table that is there already and that says
+// whose follower it shall be, as a repeated request does and the one that says that the
+// follower is complete (server_state::process_create_follower_app_status of 2.6). Only the
+// name of the master's cluster is compared.
+func (t *table) createFollower(opt *idl.CreateAppOptions) (idl.ErrorCode, int32) {
+	cluster, follows := t.envs[envMasterCluster]
+	asked, tells := opt.Envs[envFollowerStatus]
+	if !follows || cluster != opt.Envs[envMasterCluster] || !tells {
+		return idl.ErrAppExist, 0
 	}
-	switch opt.Envs[envFollowerStatus] {
-	case followerCreating:
-		return t.envs[envFollowerStatus] == followerCreating
-	case followerCreated:
-		return t.envs[envFollowerStatus] != ""
-	default:
-		return false
+	status, known := t.envs[envFollowerStatus]
+	switch {
+	case !known:
+		return idl.ErrInvalidState, 0
+	case status != followerCreating && status != followerCreated, asked != followerCreating && asked != followerCreated:
+		return idl.ErrInvalidParameters, 0
+	case status == followerCreated && asked == followerCreating: // what is complete is not created again
+		return idl.ErrAppExist, 0
+	case status != asked:
+		envs := maps.Clone(t.envs)
+		envs[envFollowerStatus] = asked
+		t.setEnvs(envs)
 	}
-}
-
-// settleFollower takes over what the master says about the follower.
-func (t *table) settleFollower(opt *idl.CreateAppOptions) {
-	envs := maps.Clone(t.envs)
-	envs[envFollowerStatus] = opt.Envs[envFollowerStatus]
-	t.setEnvs(envs)
+	return idl.ErrOK, t.info.AppID
 }

@@ -64,11 +64,10 @@ func (c *Cluster) createExisting(t *table, opt *idl.CreateAppOptions) (idl.Error
 	default:
 		return idl.ErrBusyCreating, 0
 	}
-	if c.release >= release26 && t.isFollowerOf(opt) {
-		t.settleFollower(opt)
-		return idl.ErrOK, t.info.AppID
-	}
 	if !opt.SuccessIfExist {
+		if _, follows := opt.Envs[envMasterCluster]; follows && c.release >= release26 {
+			return t.createFollower(opt)
+		}
 		return idl.ErrAppExist, 0
 	}
 	same := opt.PartitionCount == t.info.PartitionCount && opt.AppType == t.info.AppType &&

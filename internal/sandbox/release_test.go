@@ -140,3 +140,53 @@ func TestCountersOf260(t *testing.T) {
 		t.Errorf("/perfCounter: %d", status)
 	}
 }
+
+// TestRepeatedFollowerOf260: a request that creates a follower may come again, and one says
+// that the follower is complete; anything else is a name that is taken.
+func TestRepeatedFollowerOf260(t *testing.T) {
+	cfg := fast()
+	cfg.Version = Version260
+	c := start(t, cfg)
+	open(t, c, TableSpec{Name: "mine"})
+	m := meta(t, c)
+	create := func(name, cluster, status string) idl.ErrorCode {
+		envs := map[string]string{envMasterCluster: cluster, envMasterMetas: "127.0.0.1:1", envMasterApp: "t"}
+		if status != "" {
+			envs[envFollowerStatus] = status
+		}
+		req := &idl.CreateAppRequest{AppName: name, Options: idl.CreateAppOptions{
+			PartitionCount: 1, ReplicaCount: 3, AppType: "pegasus", IsStateful: true, Envs: envs}}
+		resp := &idl.CreateAppResponse{}
+		m.call(idl.RequestHeader{}, idl.NameCreateApp, req, resp)
+		return resp.Err
+	}
+	for _, x := range []struct {
+		name, cluster, status string
+		want                  idl.ErrorCode
+	}{
+		{"mine", "alpha", followerCreating, idl.ErrAppExist},
+		{"f", "alpha", followerCreating, idl.ErrOK},
+		{"f", "alpha", followerCreating, idl.ErrOK},
+		{"f", "gamma", followerCreating, idl.ErrAppExist},
+		{"f", "alpha", "", idl.ErrAppExist},
+		{"f", "alpha", "done", idl.ErrInvalidParameters},
+		{"f", "alpha", followerCreated, idl.ErrOK},
+		{"f", "alpha", followerCreated, idl.ErrOK},
+		{"f", "alpha", followerCreating, idl.ErrAppExist},
+		{"old", "alpha", "", idl.ErrOK}, // made by a master of 2.5
+		{"old", "alpha", followerCreating, idl.ErrInvalidState},
+	} {
+		until(t, "no table is being created", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			t := c.findTable(x.name)
+			return t == nil || t.info.Status == idl.AppAvailable
+		})
+		if got := create(x.name, x.cluster, x.status); got != x.want {
+			t.Errorf("%s of %s, %q: %s, want %s", x.name, x.cluster, x.status, string(got), string(x.want))
+		}
+	}
+	if envs, err := c.TableEnvs("f"); err != nil || envs[envFollowerStatus] != followerCreated {
+		t.Errorf("%v, %v", envs, err)
+	}
+}
