@@ -24,11 +24,17 @@ func TestMain(m *testing.M) {
 // faster than real ones, and the wait for counters of traffic would be most of what a script does.
 const envSample = "PEGMIGRATE_TEST_SAMPLE"
 
+// envPrepare is how long a duplication may stay in DS_PREPARE.
+const envPrepare = "PEGMIGRATE_TEST_PREPARE"
+
 // scripted is pegmigrate as scripts run it.
 func scripted() {
 	e := cli.OS(cli.BuildVersion())
 	if d, err := time.ParseDuration(os.Getenv(envSample)); err == nil {
 		e.Waits.Sample = d
+	}
+	if d, err := time.ParseDuration(os.Getenv(envPrepare)); err == nil {
+		e.Waits.Prepare = d
 	}
 	os.Exit(run(e))
 }
