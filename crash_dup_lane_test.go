@@ -105,10 +105,13 @@ type dupRound struct {
 	slow    int // how many commands ended because the machine is slow
 }
 
+// last is the table of the last round that was begun.
+func (l *lane) last() string { return fmt.Sprintf("t%03d", l.n) }
+
 // begin makes a filled table with a route and clients, and declares its migration. end has to be called.
 func (l *lane) begin() (*dupRound, error) {
 	l.n++
-	r := &dupRound{l: l, table: fmt.Sprintf("t%03d", l.n)}
+	r := &dupRound{l: l, table: l.last()}
 	r.dir, r.without = filepath.Join(l.dir, r.table), filepath.Join(l.dir, r.table+"-without")
 	if _, err := l.a.CreateTable(sandbox.TableSpec{Name: r.table, Partitions: dupPartitions, Replicas: 3}); err != nil {
 		return nil, err

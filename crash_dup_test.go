@@ -27,11 +27,17 @@ type visit struct {
 	command string // apply or rollback
 	// dies says that the command is killed as well, and where.
 	dies *death
+	// overdue says that a fence which nobody was alive to lift stays up until the budget is over: what
+	// comes then lifts it before anything else.
+	overdue bool
 }
 
 // String describes it for messages.
 func (v visit) String() string {
 	s := v.death.String() + ", then " + v.command
+	if v.overdue {
+		s += " after the budget"
+	}
 	if v.dies != nil {
 		s += ", which dies at " + v.dies.String()
 	}
@@ -80,6 +86,9 @@ func crashLoop(t *testing.T, direct bool) {
 	}
 	wg.Wait()
 	t.Log(sum.String())
+	if sum.longestSilence > dupBudget+dupSlack {
+		t.Errorf("writes were rejected for %v of a budget of %v", sum.longestSilence, dupBudget)
+	}
 }
 
 // work takes rounds from the queue. After one that failed it goes on with fresh clusters, as what that
@@ -183,7 +192,7 @@ func visits(steps []stepPoints) (out []visit, points int) {
 // goOn decides what is done after a death, in no order that the picking of a sample could share.
 func goOn(d death, n int, steps []stepPoints) visit {
 	n = int(uint32(n) * 2654435761 >> 16)
-	v := visit{death: d, command: "apply"}
+	v := visit{death: d, command: "apply", overdue: d.watchdog > 0 && n%8 == 0}
 	if n%3 == 1 {
 		v.command = "rollback"
 	}
@@ -230,6 +239,13 @@ func (l *lane) visit(v visit, target map[string]string, sum *tally) error {
 		return fmt.Errorf("%w\n%s%s", err, died.out, r.watchdogLog())
 	}
 	talk := died.out
+	if fenced && v.overdue {
+		select {
+		case <-time.After(dupBudget):
+		case <-l.ctx.Done():
+			return l.ctx.Err()
+		}
+	}
 	if v.dies != nil {
 		second, err := r.pegmigrate(r.dir, v.dies.environ(), v.command, "-auto-approve")
 		talk += second.out
@@ -272,8 +288,10 @@ type tally struct {
 	// to lift; rolled back; commands that gave up because the machine is slow.
 	rounds, killed, twice, fenced, back, slow int
 
-	longestOrphan, longestSilence, longest time.Duration
-	silent                                 visit
+	longestOrphan, longest time.Duration
+	// longestSilence is of the rounds in which every watchdog lives and no fence waits for a person.
+	longestSilence time.Duration
+	silent         visit
 }
 
 func (s *tally) add(v visit, died ran, fenced bool, end dupEnd, r *dupRound, took time.Duration) {
@@ -294,7 +312,8 @@ func (s *tally) add(v visit, died ran, fenced bool, end dupEnd, r *dupRound, too
 	if v.dies != nil {
 		s.twice++
 	}
-	if silence := r.longestSilence(); silence > s.longestSilence {
+	alive := v.watchdog == 0 && (v.dies == nil || v.dies.watchdog == 0)
+	if silence := r.longestSilence(); alive && !r.l.direct && silence > s.longestSilence {
 		s.longestSilence, s.silent = silence, v
 	}
 	s.longest = max(s.longest, took)
@@ -303,6 +322,6 @@ func (s *tally) add(v visit, died ran, fenced bool, end dupEnd, r *dupRound, too
 // String is the summary.
 func (s *tally) String() string {
 	return fmt.Sprintf("%d rounds ended well: apply was killed in %d, the next command too in %d, %d left a fence that nobody was alive to lift, "+
-		"%d were rolled back, %d commands gave up because the machine is slow; a watchdog was at work for %v at most, the longest time without an acknowledged write was %v (%v), the longest round %v",
+		"%d were rolled back, %d commands gave up because the machine is slow; a watchdog was at work for %v at most, the longest time without an acknowledged write, where watchdogs live, was %v (%v), the longest round %v",
 		s.rounds, s.killed, s.twice, s.fenced, s.back, s.slow, s.longestOrphan, s.longestSilence, s.silent, s.longest)
 }
