@@ -58,6 +58,7 @@ func TestCrashLoop(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the crash loop takes minutes; it runs without -short")
 	}
+	t.Parallel()
 	l := newLoop(t)
 	first := l.prepare(t)
 	points := first.count(t)

@@ -15,8 +15,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
+// parallelTests is how many tests of this package run at once: they wait for servers and other processes
+// most of the time, and one per core would leave a small machine idle.
+const parallelTests = "4"
+
 // TestMain makes the test binary be pegmigrate when a script runs it.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", parallelTests); err != nil { // -parallel on the command line goes before it
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"pegmigrate": scripted, "mortal": mortal})
 }
 
