@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/atomicfile"
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -459,5 +460,32 @@ func TestTicketRefusesIncr(t *testing.T) {
 		if !told {
 			t.Error("nobody is told")
 		}
+	})
+}
+
+// TestReturnKilledAtItsSwitch: the route leads back, and nobody has noted it: clients on the old source are
+// where they belong.
+func TestReturnKilledAtItsSwitch(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newReturn(t, true)
+		s.there(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		k := &killer{at: 1 << 30, cancel: cancel}
+		s.fsys = func(disk atomicfile.FS) atomicfile.FS { return atomicfile.Observed(disk, k.disk) }
+		s.world.hook = func(context.Context, call) error {
+			if s.world.records[dupRoute().Path()].ClusterName == "cluster-east" {
+				k.at = 0
+			}
+			return k.point()
+		}
+		if err := s.back(ctx); err == nil || !k.dead {
+			t.Fatalf("not killed behind the switch: %v", err)
+		}
+		s.fsys, s.world.hook = nil, nil
+		s.reboot(0)
+		time.Sleep(time.Minute) // clients are on the source
+		s.goBack(t.Context())
+		s.returned()
 	})
 }

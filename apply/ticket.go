@@ -184,8 +184,11 @@ func (q *readyRunner) done(context.Context) (bool, string, error) {
 	return false, "the return ticket is not valid yet", nil
 }
 
-// holds: a return looks anew, each time it goes on.
-func (q *readyRunner) holds(context.Context) (bool, error) { return !q.r.Plan.Back, nil }
+// holds: a return looks anew each time it goes on, but not behind its fence: the route may be switched
+// already, and then clients are where they belong.
+func (q *readyRunner) holds(context.Context) (bool, error) {
+	return !q.r.Plan.Back || q.r.fenceUp(), nil
+}
 
 func (q *readyRunner) run(ctx context.Context) error {
 	begun := q.r.Now()
