@@ -223,6 +223,9 @@ func (s *session) waitForWatchdog(ctx context.Context, open func() (*state.Store
 		if !lifts && (s.env.Now().After(dying) || locked.Holder != nil && !locked.Holder.Gone()) {
 			return store, err
 		}
+		if lifts { // one that ends takes its name off before its lock
+			dying = s.env.Now().Add(dyingLimit)
+		}
 		if lifts && !said {
 			fmt.Fprintln(s.env.Stderr, "an earlier run died inside the reject window; waiting for its watchdog to lift the fence")
 			said = true
