@@ -94,6 +94,9 @@ func (a *adoption) asBefore(m *schema.Migration, f plan.Facts) plan.Facts {
 	case marked:
 		a.created = &created{ID: dst.ID}
 		f.TargetTable = nil
+	case a.away && dst.Marker == nil && dst.ID > a.mark.TargetHighestID:
+		// Clients are on it. The run died while it took its markers away, that of the target first.
+		f.TargetTable = nil
 	case dst.Marker == nil && dst.ID > a.mark.TargetHighestID && !dst.HasRows:
 		// The run may have died between create and marking it: the create step judges its shape.
 		a.created = &created{Sent: true}
