@@ -161,9 +161,9 @@ func (r *dupRound) crash(d death) (ran, error) {
 
 // side is where writes are taken, as a client would find it.
 type side struct {
-	route              string // the cluster that the route leads to
-	source, target     apply.Verdict
-	sourceDeny, detail string
+	route          string // the cluster that the route leads to
+	source, target apply.Verdict
+	sourceDeny     string
 }
 
 // route is the cluster that clients are led to, or, without a metaproxy block, have to be from now on.

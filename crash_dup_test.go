@@ -16,7 +16,7 @@ var (
 )
 
 // dupSample is how many rounds of each kind the ordinary test has; -crash-all has them all.
-const dupSample = 10
+const dupSample = 7
 
 // dupLanes is how many rounds run at a time.
 const dupLanes = 3

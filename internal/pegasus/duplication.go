@@ -72,7 +72,7 @@ func (c *Cluster) addDuplication(ctx context.Context, req *idl.AddDuplicationReq
 	}
 	switch {
 	case err == nil && resp.DupID <= 0:
-		return nil, fmt.Errorf("cluster %q: %w (%s answered %s and named none)", c.cfg.Name, ErrDuplicationExists, addr, resp.Err)
+		return nil, fmt.Errorf("cluster %q: %w (%s answered %s and named none)", c.cfg.Name, ErrDuplicationExists, addr, resp.Err.Error())
 	case errors.Is(err, idl.ErrDupExist):
 		return nil, fmt.Errorf("%w: %w", ErrDuplicationExists, err)
 	case err != nil:
