@@ -205,8 +205,6 @@ type Waits struct {
 	// DuplicationSync is the interval at which replicas and meta agree about duplications, a constant
 	// of the servers (duplication_common.h, duplication_sync_period_second).
 	DuplicationSync time.Duration
-	// Recompare is what a comparison of everything may cost behind the fence when nobody asked for it.
-	Recompare time.Duration
 }
 
 // withDefaults fills in the waits of duplications that are zero: none of them means "never".
@@ -215,7 +213,6 @@ func (w Waits) withDefaults() Waits {
 	w.Prepare, w.Copying = cmp.Or(w.Prepare, d.Prepare), cmp.Or(w.Copying, d.Copying)
 	w.Stall, w.Traffic = cmp.Or(w.Stall, d.Stall), cmp.Or(w.Traffic, d.Traffic)
 	w.Sample, w.DuplicationSync = cmp.Or(w.Sample, d.Sample), cmp.Or(w.DuplicationSync, d.DuplicationSync)
-	w.Recompare = cmp.Or(w.Recompare, d.Recompare)
 	return w
 }
 
@@ -237,6 +234,5 @@ func DefaultWaits() Waits {
 		Sample:      time.Second,
 
 		DuplicationSync: 10 * time.Second,
-		Recompare:       1500 * time.Millisecond,
 	}
 }

@@ -207,7 +207,7 @@ func (b *builder) windowSteps(method *schema.DuplicationMethod, w Window) []Step
 	}}
 	if b.m.Verify.Mode != schema.VerifyOff {
 		full := b.m.Verify.When == schema.VerifyInWindow
-		why := recheckWhy
+		why := "keys that were unequal at the live comparison are read again"
 		if full {
 			why = "every row of both tables, while nothing changes: key, value, expiry, partition"
 		}
