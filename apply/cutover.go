@@ -137,6 +137,32 @@ func (r *Run) settleRoute(ctx context.Context) (switched bool, err error) {
 	return switched, err
 }
 
+// noteSwitched completes the record of a switch that happened although the run that asked for it died
+// before it could write so. Nothing inside the window may be looked at again then: clients write on the
+// target, and a comparison would find what they wrote.
+func (r *Run) noteSwitched(ctx context.Context) error {
+	step, ok := firstStep[plan.SwitchRoute](r.Plan)
+	if !ok {
+		return nil
+	}
+	switched, err := r.settleRoute(ctx)
+	if err != nil || !switched {
+		return err
+	}
+	work := &switchRunner{base{r: r, id: step.ID}, step.Action.(plan.SwitchRoute)}
+	return work.insist(ctx, "read back "+work.a.Route.Path(), func(ctx context.Context) error {
+		over, proof, err := work.done(ctx)
+		if err != nil || !over {
+			return err
+		}
+		if err := r.recordDone(step.ID, proof); err != nil {
+			return err
+		}
+		r.disarm()
+		return nil
+	})
+}
+
 // unswitch takes note that a switch that was begun did not happen, so that it can be rolled back: a
 // run may have died between its intent and the request, or between the request and the answer.
 func (r *Run) unswitch(ctx context.Context) error {

@@ -112,6 +112,9 @@ func (r *Run) carryOut(ctx context.Context, command, outcome string) error {
 		if err := r.armAgain(ctx, last); err != nil {
 			return r.fail(ctx, last, err)
 		}
+		if err := r.noteSwitched(ctx); err != nil {
+			return r.fail(ctx, last, err)
+		}
 	}
 	for i, step := range r.Plan.Steps {
 		last = step
