@@ -52,6 +52,9 @@ func (r *Run) runnerOf(step plan.Step) (runner, error) {
 	if work := r.duplicationRunner(base, step); work != nil {
 		return work, nil
 	}
+	if work := r.filesRunner(base, step); work != nil {
+		return work, nil
+	}
 	return nil, &StepError{Step: step.ID, Code: CodeState2, Text: fmt.Sprintf("no runner for action %q", step.Action.Kind()),
 		Hint: "use the pegmigrate that made the plan"}
 }

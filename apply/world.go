@@ -163,6 +163,15 @@ type World struct {
 	Routes       Routes
 	Traffic      Traffic
 	Live         LiveEngine
+	// These serve the methods that go through files.
+	Backups     Backups
+	Restores    Restores
+	BulkLoads   BulkLoads
+	Stores      Stores
+	Files       FileEngine
+	Rates       Rates
+	Compactions Compactions
+	DualWrites  DualWrites
 }
 
 // Waits are the few intervals that no server reports. Tests inject shorter ones.

@@ -191,15 +191,18 @@ func (Verify) sealed()       {}
 // ? wait or prove, ! clients notice, = wait for a person.
 func Symbol(a Action) string {
 	switch a.(type) {
-	case CreateTable, AddDuplication, AddReturn:
+	case CreateTable, AddDuplication, AddReturn, Backup, Restore:
 		return "+"
-	case Own, SetEnvs, RestoreEnvs, ParkTTL, LiftFence, ParkEnvs, UnparkEnvs, HoldBalancer, ReleaseBalancer:
+	case Own, SetEnvs, RestoreEnvs, ParkTTL, LiftFence, ParkEnvs, UnparkEnvs, HoldBalancer, ReleaseBalancer,
+		LimitRate, RestoreRate, SetUsage, RestoreUsage, RestoreLevel, ManualCompact:
 		return "~"
-	case Disown, DropTable, RemoveDuplication, DeleteEnvs, RemoveReturn:
+	case Disown, DropTable, RemoveDuplication, DeleteEnvs, RemoveReturn,
+		RemoveBackup, RemoveStaging, CancelBulkLoad:
 		return "-"
-	case Copy:
+	case Copy, Split, BulkLoad, RepairResurrected:
 		return ">"
-	case AwaitHealthy, Quiesce, Verify, FollowDuplication, AwaitLag, CompareLive, Drain, RecheckKeys, ProveTraffic, AwaitReturn:
+	case AwaitHealthy, Quiesce, Verify, FollowDuplication, AwaitLag, CompareLive, Drain, RecheckKeys, ProveTraffic, AwaitReturn,
+		VerifyBackup, VerifyBackupRows, AwaitCompaction, ProveDualWrite:
 		return "?"
 	case Fence, SwitchRoute, Evict, Deny:
 		return "!"

@@ -12,6 +12,8 @@ type Facts struct {
 	Owned *Ownership
 	// Duplication is what method duplication rests on; nil for other methods.
 	Duplication *DuplicationFacts
+	// Files is what the methods that go through files rest on; nil when it was not asked for.
+	Files *FilesFacts
 }
 
 // ClusterFacts is what one cluster says of itself.

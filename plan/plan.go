@@ -14,7 +14,12 @@ type TableRef struct {
 }
 
 // String gives "cluster/table".
-func (r TableRef) String() string { return r.Cluster + "/" + r.Table }
+func (r TableRef) String() string {
+	if r.Cluster == "" {
+		return "the backup of " + r.Table
+	}
+	return r.Cluster + "/" + r.Table
+}
 
 // Plan is one reviewed way from the observed facts to the declared migration.
 type Plan struct {

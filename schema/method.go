@@ -1,6 +1,7 @@
 package schema
 
-// Method is how rows get from source to target. The set is sealed: *CopyMethod and *DuplicationMethod.
+// Method is how rows get from source to target. The set is sealed: *CopyMethod, *DuplicationMethod,
+// *BackupRestoreMethod, *BackupBulkLoadMethod and *DualWriteMethod.
 type Method interface {
 	// Kind is the label of the method block: "copy".
 	Kind() string

@@ -27,11 +27,15 @@ type Migration struct {
 	IdentityFingerprint string
 }
 
-// Source is the table that rows come from.
+// Source is the table that rows come from, or a backup of it.
 type Source struct {
+	// Cluster is nil exactly when Backup is not.
 	Cluster *Cluster
-	Table   string
-	Range   hcl.Range
+	// Table is the backup's when there is one.
+	Table string
+	// Backup is a cold backup that takes the place of a living table; nil for none.
+	Backup *BackupSource
+	Range  hcl.Range
 }
 
 // Target is the table that rows go to.

@@ -236,5 +236,22 @@ func undoText(a plan.Action) string {
 	case plan.RemoveReturn:
 		return "remove the duplication"
 	}
+	return undoFiles(a)
+}
+
+// undoFiles says what rollback does about a step of a method that goes through files.
+func undoFiles(a plan.Action) string {
+	switch a := a.(type) {
+	case plan.RestoreRate:
+		return "give every server of " + clean(a.Cluster) + " its rate back"
+	case plan.RemoveBackup:
+		return "remove the backup, if this run made it"
+	case plan.RemoveStaging:
+		return "remove what was written for the bulk load"
+	case plan.RestoreUsage:
+		return "give rocksdb.usage_scenario its prior value back"
+	case plan.CancelBulkLoad:
+		return "cancel the bulk load and give the meta level back"
+	}
 	return clean(a.Kind())
 }
