@@ -58,6 +58,8 @@ type Restores interface {
 	// RestoreProgress answers ErrNoTable when LIST_APPS does not show the id as a living table: the servers are not
 	// asked for an id that they may have forgotten, which ends the meta server. Ordered by partition.
 	RestoreProgress(ctx context.Context, t plan.TableRef, id int32) ([]RestorePartition, error)
+	// LiveNodes counts the replica servers of the cluster that its meta server takes for alive.
+	LiveNodes(ctx context.Context, cluster string) (int, error)
 }
 
 // LoadPartition is how far one partition of a bulk load is.
@@ -151,8 +153,9 @@ type Stores interface {
 	// no folder or backup_info is missing; ErrDamaged when parts do not fit together.
 	ReadBackup(ctx context.Context, p plan.Provider, ref BackupRef) (StoredBackup, error)
 	WatchBackup(ctx context.Context, p plan.Provider, ref BackupRef) (BackupProgress, error)
-	// VerifyBackup reads every byte; ErrDamaged lists what is wrong. Report is told of progress about once a second.
-	VerifyBackup(ctx context.Context, p plan.Provider, ref BackupRef, report func(event.MoveProgress)) (StoredBackup, error)
+	// VerifyBackup reads every byte of the partitions that are not verified yet; ErrDamaged lists what is wrong. It
+	// returns nil only when all of them are.
+	VerifyBackup(ctx context.Context, job BackupVerifyJob) (StoredBackup, error)
 	// RemoveBackup removes the table's folder, and the backup's when nothing else is in it. Idempotent. unfinished
 	// refuses one that is finished (ErrRefused).
 	RemoveBackup(ctx context.Context, p plan.Provider, ref BackupRef, unfinished bool) error
@@ -160,6 +163,17 @@ type Stores interface {
 	Staged(ctx context.Context, s plan.Staging) (appID int32, exists bool, err error)
 	// RemoveStaging removes the staging's folder and folders above it that became empty, up to Root. Idempotent.
 	RemoveStaging(ctx context.Context, s plan.Staging) error
+}
+
+// BackupVerifyJob reads the files of a backup.
+type BackupVerifyJob struct {
+	plan.VerifyBackup
+	Ref BackupRef
+	// Verified are the partitions that an earlier run found whole: they need not be read again.
+	Verified []int32
+	// Save makes durable that a partition is whole. An error stops the reading.
+	Save   func(partition int32) error
+	Report func(event.MoveProgress) // about once a second
 }
 
 // SplitJob is one split.
@@ -189,8 +203,11 @@ type SplitOutcome struct {
 // BackupRowsJob compares the target with a backup's rows.
 type BackupRowsJob struct {
 	plan.VerifyBackupRows
-	Ref    BackupRef
-	Report func(event.MoveProgress)
+	Ref BackupRef
+	// Cursors and Save as in CopyJob: what was compared need not be compared again, its counts are in the cursors.
+	Cursors map[string]json.RawMessage
+	Save    func(map[string]json.RawMessage) error
+	Report  func(event.MoveProgress)
 }
 
 // ResurrectionJob looks for rows that only the target still has, with the backup's value.
