@@ -22,6 +22,8 @@ type metaOp struct {
 	req idl.Message
 	// once forbids to send the request again after it may have arrived.
 	once bool
+	// limit is how long the request may take in all, and one server for its answer when once is set.
+	limit time.Duration
 	// code reads the error code out of a response.
 	code func(idl.Message) idl.ErrorCode
 }
@@ -30,11 +32,19 @@ type metaOp struct {
 // says except that the sender does not lead.
 func askMeta[R any, P metaReply[R]](ctx context.Context, c *Cluster, name string, req idl.Message, once bool,
 	code func(P) idl.ErrorCode) (P, string, error) {
+	return askMetaLong(ctx, c, name, req, once, c.cfg.ClusterTimeout, code)
+}
+
+// askMetaLong is askMeta for requests that keep the meta busy for longer: limit, or ClusterTimeout if
+// that is more.
+func askMetaLong[R any, P metaReply[R]](ctx context.Context, c *Cluster, name string, req idl.Message, once bool,
+	limit time.Duration, code func(P) idl.ErrorCode) (P, string, error) {
 	rpc, ok := idl.Lookup(name)
 	if !ok {
 		return nil, "", fmt.Errorf("%s: no such request is known", name)
 	}
-	op := metaOp{rpc: rpc, req: req, once: once, code: func(m idl.Message) idl.ErrorCode { return code(m.(P)) }}
+	op := metaOp{rpc: rpc, req: req, once: once, limit: max(limit, c.cfg.ClusterTimeout),
+		code: func(m idl.Message) idl.ErrorCode { return code(m.(P)) }}
 	resp, addr, err := c.metaCall(ctx, op)
 	if err != nil {
 		return nil, addr, fmt.Errorf("cluster %q: %w", c.cfg.Name, err)
@@ -45,7 +55,7 @@ func askMeta[R any, P metaReply[R]](ctx context.Context, c *Cluster, name string
 // metaCall follows the leader until the request is answered, its time is over, or it
 // must not be sent again.
 func (c *Cluster) metaCall(ctx context.Context, op metaOp) (idl.Message, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.ClusterTimeout)
+	ctx, cancel := context.WithTimeout(ctx, op.limit)
 	defer cancel()
 	ctx, end := c.lifetime(ctx)
 	defer end()
@@ -124,7 +134,7 @@ func notReady(code idl.ErrorCode) bool {
 func (c *Cluster) attempt(ctx context.Context, m *wire.MetaConn, op metaOp) (idl.Message, error) {
 	limit := c.cfg.RPCTimeout
 	if op.once {
-		limit = c.cfg.ClusterTimeout // giving up early would only lose the answer
+		limit = op.limit // giving up early would only lose the answer
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
