@@ -57,6 +57,10 @@ const (
 	CodeLimit             Code = "PM1058"
 	CodeRoutedName        Code = "PM1059"
 	CodeTicketRoute       Code = "PM1060"
+	CodeProvider          Code = "PM1061"
+	CodeProviderWanted    Code = "PM1062"
+	CodeBackupPath        Code = "PM1063"
+	CodeSourceBackup      Code = "PM1064"
 )
 
 // CodeInfo explains one code, for documentation.

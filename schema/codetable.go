@@ -41,8 +41,8 @@ func codeTable() []CodeInfo {
 		{CodeSharedTarget, "shared target", "Two migrations write into one table.", `give each its own target, or declare if_exists = "merge" in both`},
 		{CodeClusterWanted, "no cluster", "The value is not a reference to a cluster block.", "cluster = cluster.LABEL"},
 		{CodeSameCluster, "one cluster", "The method moves tables between clusters, source and target are on one.", `name another target cluster, or declare method "copy"`},
-		{CodeMethodUnavailable, "method not in this release", "The language knows the method (or the option of a method), this release does not do it.", "available: copy, duplication"},
-		{CodeMethodUnknown, "unknown method", "There is no such method.", "available: copy, duplication"},
+		{CodeMethodUnavailable, "option not in this release", "The language knows the option of a method, this release does not do it.", "see the message"},
+		{CodeMethodUnknown, "unknown method", "There is no such method.", "available: copy, duplication, backup_restore, backup_bulk_load, dual_write"},
 		{CodeOtherMethod, "belongs to another method", "A block or argument is one of another method.", "remove it, or declare the other method"},
 		{CodeNotYet, "not supported by the method", "The method cannot honour a setting in this release; it is refused rather than ignored.", "remove it"},
 		{CodeNoEffect, "without effect", "A setting can have no effect beside the others.", "remove it, or change what it depends on"},
@@ -52,5 +52,9 @@ func codeTable() []CodeInfo {
 		{CodeLimit, "limit out of range", "A limit is zero, negative or too large.", "leave a limit out to have none"},
 		{CodeRoutedName, "another name behind a MetaProxy", "Clients that a MetaProxy leads ask for one table name; the target has another.", "give the target the source's name"},
 		{CodeTicketRoute, "return ticket without a MetaProxy", "A return ticket leads clients back by the route, and no route is declared.", "declare a metaproxy block, or no ticket"},
+		{CodeProvider, "malformed provider", "A provider block is not what a section [block_service.NAME] of the servers can be, or not a place that both clusters share.", "write down the servers' own section: its name, type and args"},
+		{CodeProviderWanted, "no provider", "The value is not a reference to a provider block.", "provider = provider.NAME"},
+		{CodeBackupPath, "malformed path", "A path below a provider's root is malformed, or servers refuse it there.", "relative, without spaces and without .., like \"migrations/orders\""},
+		{CodeSourceBackup, "source is a backup", "A source names a living table and a backup.", "name one of them"},
 	}
 }

@@ -14,7 +14,7 @@ import (
 const (
 	copyOnly        = `the method "copy"`
 	duplicationOnly = `the method "duplication"`
-	fileMethods     = `the methods "backup_restore" and "backup_bulk_load"`
+	fileMethods     = `the methods "backup_restore", "backup_bulk_load" and "dual_write"`
 )
 
 func migrationSpec() bodySpec {
@@ -49,12 +49,16 @@ func (l *loader) decodeMigration(b *hclsyntax.Block) *Migration {
 		m.Limits = l.decodeLimits(lb)
 	}
 	// Without a known method there is nothing to hold the rest against: everything may be meant.
-	parts := methodParts{when: true, drop: true}
+	parts := methodParts{when: true, drop: true, backup: true}
 	var rules methodRules
 	if mb := c.block("method"); mb != nil {
 		if rules = l.decodeMethod(mb); rules != nil {
 			m.Method, parts = rules, rules.parts()
 		}
+	}
+	if m.Source.Backup != nil && !parts.backup {
+		l.errorf(CodeOtherMethod, m.Source.Backup.Range, "name cluster and table of a living source",
+			"source.backup belongs to the methods \"backup_restore\" and \"backup_bulk_load\"; method %q needs a table", m.Method.Kind())
 	}
 	m.Verify = l.decodeVerify(c.block("verify"), parts)
 	if ab := c.block("after"); ab != nil {
@@ -105,13 +109,26 @@ func sourceSpec(hasBackup bool) bodySpec {
 		what: "a source block",
 		// A source that is a backup has no live table; the method decides whether that can be.
 		attrs:  []attrSpec{{name: "cluster", required: !hasBackup}, {name: "table", required: !hasBackup}},
-		blocks: []blockSpec{{name: "backup", elsewhere: fileMethods}},
+		blocks: []blockSpec{{name: "backup"}},
 	}
 }
 
 func (l *loader) decodeSource(b *hclsyntax.Block) Source {
 	c := l.check(sourceSpec(hasBlock(b.Body, "backup")), b.Body, b.DefRange())
-	return Source{Cluster: l.clusterRef(c), Table: l.tableName(c, true), Range: b.DefRange()}
+	out := Source{Range: b.DefRange()}
+	nested := c.block("backup")
+	if nested == nil {
+		out.Cluster, out.Table = l.clusterRef(c), l.tableName(c, true)
+		return out
+	}
+	for _, name := range []string{"cluster", "table"} {
+		if a := c.attrs[name]; a != nil {
+			l.errorf(CodeSourceBackup, a.NameRange, "remove it; the backup block names the table that was backed up", "%q beside a backup block: a source is a living table or a backup", name)
+		}
+	}
+	out.Backup = l.decodeBackupSource(nested)
+	out.Table = out.Backup.Table
+	return out
 }
 
 func targetSpec() bodySpec {

@@ -21,14 +21,14 @@ type methodRules interface {
 
 // methodParts are the parts of the language that some methods understand and others do not.
 type methodParts struct {
-	when bool // verify.when
-	drop bool // after.source = "drop"
+	when   bool // verify.when
+	drop   bool // after.source = "drop"
+	backup bool // source.backup
 }
 
-// availableMethods are the methods of this release, plannedMethods those of the language besides.
-func availableMethods() []string { return []string{"copy", "duplication"} }
-func plannedMethods() []string {
-	return []string{"backup_bulk_load", "backup_restore", "dual_write"}
+// availableMethods are the methods of this release: all of the language.
+func availableMethods() []string {
+	return []string{"copy", "duplication", "backup_restore", "backup_bulk_load", "dual_write"}
 }
 
 // decodeMethod reads the method block; nil when there is no such method, or none yet.
@@ -39,14 +39,15 @@ func (l *loader) decodeMethod(b *hclsyntax.Block) methodRules {
 		return l.decodeCopy(b)
 	case "duplication":
 		return l.decodeDuplication(b)
+	case "backup_restore":
+		return l.decodeBackupRestore(b)
+	case "backup_bulk_load":
+		return l.decodeBackupBulkLoad(b)
+	case "dual_write":
+		return l.decodeDualWrite(b)
 	}
-	available := list(availableMethods())
-	if slices.Contains(plannedMethods(), name) {
-		l.errorf(CodeMethodUnavailable, b.LabelRanges[0], `write method "copy" { ... }`, "method %q is not in this release; available: %s", name, available)
-		return nil
-	}
-	hint := "available: " + available
-	if near := suggest(name, append(availableMethods(), plannedMethods()...)); near != "" {
+	hint := "available: " + list(availableMethods())
+	if near := suggest(name, availableMethods()); near != "" {
 		hint = fmt.Sprintf("did you mean %q? %s", near, hint)
 	}
 	l.errorf(CodeMethodUnknown, b.LabelRanges[0], hint, "there is no method %q", name)
@@ -55,21 +56,20 @@ func (l *loader) decodeMethod(b *hclsyntax.Block) methodRules {
 
 // fileMethodArguments are refused by the methods that move no files.
 func fileMethodArguments() []attrSpec {
-	return []attrSpec{
-		{name: "provider", elsewhere: fileMethods},
-		{name: "target_provider", elsewhere: fileMethods},
-		{name: "backup_path", elsewhere: fileMethods},
-		{name: "adopt_max_age", elsewhere: fileMethods},
-		{name: "staging", elsewhere: fileMethods},
-	}
+	return append(append(elsewhere(fileMethods, backupArguments()), elsewhere(loadMethods, splitArguments())...),
+		attrSpec{name: "skip_bad_partition", elsewhere: restoreOnly}, attrSpec{name: "drop_expired", elsewhere: `the method "backup_bulk_load"`})
 }
 
-// refuseLimits refuses the limits of the language that no method keeps yet.
-func (l *loader) refuseLimits(b *hclsyntax.Block, method, kept string) {
+// refuseLimits refuses the limits of the language that the method does not keep; but names those that only some
+// methods keep, and this one does.
+func (l *loader) refuseLimits(b *hclsyntax.Block, method, kept string, but ...string) {
 	refuse := func(name string, at hcl.Range) {
 		l.errorf(CodeNotYet, at, "remove it; "+method+" keeps "+kept, "limits.%s is not supported by method %s in this release", name, method)
 	}
 	for _, name := range []string{"send_rate", "stop_if"} {
+		if slices.Contains(but, name) {
+			continue
+		}
 		for _, nested := range b.Body.Blocks {
 			if nested.Type == name {
 				refuse(name, nested.DefRange())

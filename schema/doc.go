@@ -95,14 +95,91 @@
 //	  approve = ["clients", "cutover"]            # with "drop", complete is a gate undeclared
 //	}
 //
-// A null argument is one that is absent. Behind a metaproxy block the target keeps the source's name;
+//	provider "hdfs_main" {        # a block store, as the servers' section [block_service.hdfs_main] says
+//	  type       = "hdfs_service"                 # hdfs_service | local_service
+//	  args       = "hdfs://10.4.0.1:8020 /pegasus" # the section's args line; of local_service one path
+//	  name       = "hdfs_main"                    # the section's suffix; default: the label
+//	  name_nodes = ["10.4.0.1:8020"]              # HDFS with a standby; default: the one in args
+//	  user       = "pegasus"                      # HDFS; default: who runs pegmigrate
+//	}
+//
+//	migration "carts" {           # a cold backup, restored by the target's servers: same counts
+//	  source {
+//	    cluster = cluster.east
+//	    table   = "carts"
+//	  }
+//	  target {
+//	    cluster = cluster.west
+//	  }
+//	  method "backup_restore" {
+//	    provider           = provider.hdfs_main
+//	    target_provider    = provider.hdfs_main   # the target's section for the same store; default: provider
+//	    cold_backup_root   = "east"               # of the source's replica servers; default: they are asked
+//	    adopt_max_age      = "6h"                 # a finished backup may be so old; default: make one
+//	    skip_bad_partition = false                # true: what is damaged comes up empty
+//	    source_writes      = "stopped"            # stopped | fenced | accepted
+//	  }
+//	  limits {
+//	    send_rate {                               # of each server, from the first bytes on; HDFS only
+//	      start = "50MB"
+//	      step  = "50MB"
+//	      max   = "200MB"
+//	      every = "5m"
+//	    }
+//	  }
+//	  approve = ["backup"]                        # backup, unfence
+//	}
+//
+//	migration "old_carts" {       # one backup, many restores: its table and cluster may be gone
+//	  source {
+//	    backup {
+//	      path   = "east/1779430000000"           # [<backup_path>/]<cold_backup_root>/<backup_id>
+//	      app_id = 14
+//	      table  = "carts"
+//	    }
+//	  }
+//	  target {
+//	    cluster         = cluster.west
+//	    table           = "old_carts"
+//	    partition_count = 16                      # backup_bulk_load takes any
+//	  }
+//	  method "backup_bulk_load" {
+//	    provider     = provider.hdfs_main
+//	    staging      = "pegmigrate"               # folder for the files to load, below the target provider's root
+//	    compression  = "lz4"                      # none | snappy | lz4 | zstd
+//	    file_size    = "64MiB"
+//	    drop_expired = false
+//	    parallel     = 4                          # default: the cores of this machine
+//	  }
+//	}
+//
+//	migration "baskets" {         # clients write both tables; the backup is loaded behind their writes
+//	  source {
+//	    cluster = cluster.east
+//	    table   = "baskets"
+//	  }
+//	  target {
+//	    cluster = cluster.west
+//	  }
+//	  method "dual_write" {
+//	    provider    = provider.hdfs_main
+//	    staging     = "pegmigrate"
+//	    compression = "lz4"
+//	  }
+//	  after {
+//	    source = "keep_fenced"                    # keep_fenced | drop; default: left as it is
+//	  }
+//	  approve = ["cutover"]                       # the gate dual_write is always there
+//	}
+//
+// A backup_path, a folder of its own for the backup, goes beside provider; servers refuse it on an HDFS whose args have
+// a root. A null argument is one that is absent. Behind a metaproxy block the target keeps the source's name;
 // a return ticket needs such a block, and `pegmigrate complete` ends it early.
 //
-// Of the language but not of this release, and refused with that answer: the methods
-// backup_restore, backup_bulk_load and dual_write with their arguments and the block source.backup;
-// source_writes = "catch_up"; verify.mode "sample" and "count"; after.source = "drop" with method
-// copy; limits.send_rate (start, step, max, every), limits.window and limits.stop_if (source_p99,
-// disk_free). A setting that a method cannot honour is an error, never ignored.
+// Of the language but not of this release, and refused with that answer: source_writes = "catch_up";
+// verify.mode "sample" and "count"; after.source = "drop" with the methods copy, backup_restore and
+// backup_bulk_load; limits.send_rate with the methods copy and duplication; limits.window and limits.stop_if
+// (source_p99, disk_free). A setting that a method cannot honour is an error, never ignored.
 //
 // # Values
 //

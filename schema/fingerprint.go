@@ -28,6 +28,44 @@ type identity struct {
 	ReturnTicket int64             `json:"return_ticket,omitempty"`
 	DropFollower bool              `json:"drop_follower,omitempty"`
 	Route        *route            `json:"route,omitempty"`
+	Files        *files            `json:"files,omitempty"`
+}
+
+// files is what a method that goes through files must keep. Name nodes and user are no part of it: one may be
+// replaced on the way.
+type files struct {
+	Provider         store       `json:"provider"`
+	TargetProvider   store       `json:"target_provider"`
+	BackupPath       string      `json:"backup_path,omitempty"`
+	ColdBackupRoot   string      `json:"cold_backup_root,omitempty"`
+	Backup           string      `json:"backup,omitempty"` // of source.backup
+	BackupApp        int32       `json:"backup_app,omitempty"`
+	Staging          string      `json:"staging,omitempty"`
+	Compression      Compression `json:"compression,omitempty"`
+	FileSize         int64       `json:"file_size,omitempty"`
+	DropExpired      bool        `json:"drop_expired,omitempty"`
+	SkipBadPartition bool        `json:"skip_bad_partition,omitempty"`
+}
+
+type store struct {
+	Name string       `json:"name"`
+	Type ProviderType `json:"type"`
+	Root string       `json:"root"`
+}
+
+func storeOf(p *Provider) store { return store{Name: p.Name, Type: p.Type, Root: p.Root} }
+
+func filesOf(m *Migration, b BackupUse) *files {
+	out := &files{Provider: storeOf(b.Provider), TargetProvider: storeOf(b.TargetProvider), BackupPath: b.BackupPath, ColdBackupRoot: b.ColdBackupRoot}
+	if s := m.Source.Backup; s != nil {
+		out.Backup, out.BackupApp = s.Path, s.AppID
+	}
+	return out
+}
+
+func (f *files) split(s SplitUse) *files {
+	f.Staging, f.Compression, f.FileSize = s.Staging, s.Compression, s.FileSize
+	return f
 }
 
 // route is where the record lives. The proxies are no part of it: one more or less must not make a
@@ -61,6 +99,10 @@ type declaration struct {
 	LagThreshold   int64     `json:"lag_threshold,omitempty"`
 	TrafficProof   int64     `json:"traffic_proof,omitempty"`
 	Proxies        []string  `json:"proxies,omitempty"` // as a set
+	AdoptMaxAge    int64     `json:"adopt_max_age,omitempty"`
+	Parallel       int       `json:"parallel,omitempty"`
+	NameNodes      []string  `json:"name_nodes,omitempty"` // both providers', as a set
+	Users          []string  `json:"users,omitempty"`
 }
 
 const fingerprintFormat = 1
@@ -70,7 +112,7 @@ const fingerprintFormat = 1
 func fingerprints(m *Migration) (whole, identityOnly string) {
 	id := identity{
 		Format: fingerprintFormat, Name: m.Name,
-		Source:     side{m.Source.Cluster.Label, m.Source.Table},
+		Source:     side{m.Source.Label(), m.Source.Table},
 		Target:     side{m.Target.Cluster.Label, m.Target.Table},
 		Partitions: m.Target.PartitionCount, Replicas: m.Target.ReplicaCount, Envs: m.Target.Envs,
 		IfExists: m.Target.IfExists, Method: m.Method.Kind(), Verify: m.Verify.Mode,
@@ -84,9 +126,17 @@ func fingerprints(m *Migration) (whole, identityOnly string) {
 		if p := method.Cutover.MetaProxy; p != nil {
 			id.Route = &route{ZooKeeper: sortedSet(p.ZooKeeper), Root: p.Root}
 		}
+	case *BackupRestoreMethod:
+		id.SourceWrites, id.Files = method.SourceWrites, filesOf(m, method.BackupUse)
+		id.Files.SkipBadPartition = method.SkipBadPartition
+	case *BackupBulkLoadMethod:
+		id.SourceWrites, id.Files = method.SourceWrites, filesOf(m, method.BackupUse).split(method.SplitUse)
+		id.Files.DropExpired = method.DropExpired
+	case *DualWriteMethod:
+		id.Files = filesOf(m, method.BackupUse).split(method.SplitUse)
 	}
 	d := declaration{
-		Identity: id, SourceMetas: sortedSet(m.Source.Cluster.MetaServers), TargetMetas: sortedSet(m.Target.Cluster.MetaServers),
+		Identity: id, SourceMetas: sortedSet(m.Source.MetaServers()), TargetMetas: sortedSet(m.Target.Cluster.MetaServers),
 		WriteReject: int64(m.Limits.WriteReject), RowsPerSecond: m.Limits.RowsPerSecond,
 		BytesPerSecond: m.Limits.BytesPerSecond, InFlight: m.Limits.InFlight, SendRate: m.Limits.SendRate,
 		Window: m.Limits.Window, StopIf: m.Limits.StopIf, Approve: m.Approve,
@@ -95,6 +145,14 @@ func fingerprints(m *Migration) (whole, identityOnly string) {
 		d.LagThreshold, d.TrafficProof = method.Cutover.LagThreshold, int64(method.Cutover.TrafficProof)
 		if p := method.Cutover.MetaProxy; p != nil {
 			d.Proxies = sortedSet(p.Proxies)
+		}
+	}
+	if use, split := FilesOf(m.Method); use != nil {
+		d.AdoptMaxAge = int64(use.AdoptMaxAge)
+		d.NameNodes = sortedSet(append(slices.Clone(use.Provider.NameNodes), use.TargetProvider.NameNodes...))
+		d.Users = sortedSet([]string{use.Provider.User, use.TargetProvider.User})
+		if split != nil {
+			d.Parallel = split.Parallel
 		}
 	}
 	return digest(d), digest(id)

@@ -48,8 +48,8 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("formatting broke it: %v", diags)
 		}
 		for i, m := range cfg.Migrations {
-			if m.Source.Cluster == nil || m.Target.Cluster == nil || m.Method == nil || m.Fingerprint == "" ||
-				len(m.Source.Cluster.MetaServers) == 0 || !ValidTableName(m.Source.Table) || !ValidTableName(m.Target.Table) {
+			if (m.Source.Cluster == nil) == (m.Source.Backup == nil) || m.Target.Cluster == nil || m.Method == nil || m.Fingerprint == "" ||
+				(m.Source.Backup == nil && len(m.Source.MetaServers()) == 0) || !ValidTableName(m.Source.Table) || !ValidTableName(m.Target.Table) {
 				t.Fatalf("accepted but incomplete: %+v", m)
 			}
 			if d, ok := m.Method.(*DuplicationMethod); ok {

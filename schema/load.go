@@ -51,7 +51,7 @@ func newLoader() *loader {
 func (l *loader) load(dir string, bodies []*hclsyntax.Body, vars Vars) (*Config, hcl.Diagnostics) {
 	l.scope = &scope{
 		vars: map[string]cty.Value{}, locals: map[string]cty.Value{}, clusters: map[string]cty.Value{},
-		funcs: functions(dir, vars.Env),
+		providers: map[string]cty.Value{}, funcs: functions(dir, vars.Env),
 	}
 	if l.diags.HasErrors() {
 		return &Config{Files: l.files}, l.sorted()
@@ -64,11 +64,17 @@ func (l *loader) load(dir string, bodies []*hclsyntax.Body, vars Vars) (*Config,
 	for _, b := range top.clusters {
 		l.scope.clusters[b.cluster.Label] = cty.CapsuleVal(clusterCapsule, b.cluster)
 	}
+	for _, b := range top.providers {
+		l.scope.providers[b.provider.Label] = cty.CapsuleVal(providerCapsule, b.provider)
+	}
 	l.evalLocals(top.locals)
 	cfg := &Config{Files: l.files, Clusters: map[string]*Cluster{}}
 	for _, b := range top.clusters {
 		l.decodeCluster(b)
 		cfg.Clusters[b.cluster.Label] = b.cluster
+	}
+	for _, b := range top.providers {
+		l.decodeProvider(b)
 	}
 	for _, b := range top.migrations {
 		cfg.Migrations = append(cfg.Migrations, l.decodeMigration(b))

@@ -24,13 +24,7 @@ const sourceWritesCatchUp SourceWrites = "catch_up"
 
 func (l *loader) decodeCopy(b *hclsyntax.Block) *CopyMethod {
 	c := l.check(copySpec(), b.Body, b.DefRange())
-	mode, at := choice(l, c, "source_writes", SourceWritesStopped,
-		[]SourceWrites{sourceWritesCatchUp}, SourceWritesStopped, SourceWritesFenced, SourceWritesAccepted)
-	if mode == sourceWritesCatchUp {
-		l.errorf(CodeMethodUnavailable, at, "with \"fenced\" the copy is exact and clients cannot write meanwhile",
-			"source_writes = %q is not in this release; available: accepted, fenced, stopped", mode)
-	}
-	return &CopyMethod{SourceWrites: mode}
+	return &CopyMethod{SourceWrites: l.sourceWrites(c)}
 }
 
 // parts implements methodRules.

@@ -112,6 +112,19 @@ type BackupBulkLoadMethod struct {
 	SourceWrites SourceWrites
 }
 
+// FilesOf gives what a method declares about backup and split; nil where it has none.
+func FilesOf(m Method) (*BackupUse, *SplitUse) {
+	switch m := m.(type) {
+	case *BackupRestoreMethod:
+		return &m.BackupUse, nil
+	case *BackupBulkLoadMethod:
+		return &m.BackupUse, &m.SplitUse
+	case *DualWriteMethod:
+		return &m.BackupUse, &m.SplitUse
+	}
+	return nil, nil
+}
+
 // DualWriteMethod goes with clients that write both tables: a backup that is made after they began is loaded
 // behind what they wrote.
 type DualWriteMethod struct {

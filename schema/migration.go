@@ -38,6 +38,30 @@ type Source struct {
 	Range  hcl.Range
 }
 
+// Label is the label of the source's cluster, "" for a backup.
+func (s Source) Label() string {
+	if s.Cluster == nil {
+		return ""
+	}
+	return s.Cluster.Label
+}
+
+// MetaServers are those of the source's cluster, none for a backup.
+func (s Source) MetaServers() []string {
+	if s.Cluster == nil {
+		return nil
+	}
+	return s.Cluster.MetaServers
+}
+
+// Clusters are the cluster blocks that the migration refers to, source first; one of them may occur twice.
+func (m *Migration) Clusters() []*Cluster {
+	if m.Source.Cluster == nil {
+		return []*Cluster{m.Target.Cluster}
+	}
+	return []*Cluster{m.Source.Cluster, m.Target.Cluster}
+}
+
 // Target is the table that rows go to.
 type Target struct {
 	Cluster *Cluster

@@ -15,10 +15,11 @@ import (
 // scope is what expressions can see. A name whose own evaluation failed is there with an unknown
 // value, so that whoever uses it stays silent: its mistake has been told.
 type scope struct {
-	vars     map[string]cty.Value
-	locals   map[string]cty.Value
-	clusters map[string]cty.Value
-	funcs    map[string]function.Function
+	vars      map[string]cty.Value
+	locals    map[string]cty.Value
+	clusters  map[string]cty.Value
+	providers map[string]cty.Value
+	funcs     map[string]function.Function
 }
 
 // clusterCapsule is the type of cluster.LABEL: it fits where a cluster is wanted and nowhere else.
@@ -77,9 +78,10 @@ func (l *loader) value(expr hcl.Expression) (v cty.Value, diags hcl.Diagnostics)
 func (s *scope) context() *hcl.EvalContext {
 	return &hcl.EvalContext{
 		Variables: map[string]cty.Value{
-			"var":     cty.ObjectVal(s.vars),
-			"local":   cty.ObjectVal(s.locals),
-			"cluster": cty.ObjectVal(s.clusters),
+			"var":      cty.ObjectVal(s.vars),
+			"local":    cty.ObjectVal(s.locals),
+			"cluster":  cty.ObjectVal(s.clusters),
+			"provider": cty.ObjectVal(s.providers),
 		},
 		Functions: s.funcs,
 	}
@@ -118,9 +120,11 @@ func (l *loader) referenceKnown(t hcl.Traversal) bool {
 		known = l.scope.locals
 	case "cluster":
 		known = l.scope.clusters
+	case "provider":
+		known = l.scope.providers
 	default:
-		hint := `text goes in quotes, and so do keys with dots; references are var.NAME, local.NAME and cluster.LABEL`
-		if s := suggest(root, []string{"var", "local", "cluster"}); s != "" {
+		hint := `text goes in quotes, and so do keys with dots; references are var.NAME, local.NAME, cluster.LABEL and provider.NAME`
+		if s := suggest(root, []string{"var", "local", "cluster", "provider"}); s != "" {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}
 		l.errorf(CodeReference, t.SourceRange(), hint, "nothing is called %q here", root)
@@ -133,11 +137,12 @@ func (l *loader) referenceKnown(t hcl.Traversal) bool {
 	if _, ok := known[name]; ok {
 		return true
 	}
-	noun := map[string]string{"var": "variable", "local": "local value", "cluster": "cluster"}[root]
+	noun := map[string]string{"var": "variable", "local": "local value", "cluster": "cluster", "provider": "provider"}[root]
 	hint := didYouMean(name, slices.Collect(maps.Keys(known)), "declared:")
 	if len(known) == 0 {
 		hint = map[string]string{"var": `declare it: variable "NAME" {}`, "local": "declare it: locals { NAME = VALUE }",
-			"cluster": `declare it: cluster "LABEL" { meta_servers = [...] }`}[root]
+			"cluster":  `declare it: cluster "LABEL" { meta_servers = [...] }`,
+			"provider": `declare it: provider "NAME" { ... }`}[root]
 	}
 	l.errorf(CodeReference, at, hint, "there is no %s %q", noun, name)
 	return false

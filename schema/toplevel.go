@@ -13,6 +13,7 @@ type topLevel struct {
 	variableOrder []*variable
 	locals        map[string]*hclsyntax.Attribute
 	clusters      []clusterBlock
+	providers     []providerBlock
 	migrations    []*hclsyntax.Block
 }
 
@@ -29,6 +30,7 @@ func topLevelSpec() bodySpec {
 			{name: "variable", labels: []string{"NAME"}, many: true},
 			{name: "locals", many: true},
 			{name: "cluster", labels: []string{"LABEL"}, many: true},
+			{name: "provider", labels: []string{"NAME"}, many: true},
 			{name: "migration", labels: []string{"NAME"}, many: true},
 		},
 	}
@@ -38,7 +40,7 @@ func topLevelSpec() bodySpec {
 func (l *loader) collect(bodies []*hclsyntax.Body) *topLevel {
 	top := &topLevel{variables: map[string]*variable{}, locals: map[string]*hclsyntax.Attribute{}}
 	clusters := map[string]hcl.Range{}
-	migrations := map[string]hcl.Range{}
+	providers, migrations := map[string]hcl.Range{}, map[string]hcl.Range{}
 	for _, body := range bodies {
 		c := l.check(topLevelSpec(), body, body.MissingItemRange())
 		for _, b := range c.blocks["variable"] {
@@ -59,6 +61,12 @@ func (l *loader) collect(bodies []*hclsyntax.Body) *topLevel {
 		for _, b := range c.blocks["cluster"] {
 			if l.identifierLabel(b) && l.unique("cluster", b, clusters) {
 				top.clusters = append(top.clusters, clusterBlock{&Cluster{Label: b.Labels[0], Range: b.DefRange()}, b})
+			}
+		}
+		for _, b := range c.blocks["provider"] {
+			if l.identifierLabel(b) && l.unique("provider", b, providers) {
+				p := &Provider{Label: b.Labels[0], Name: b.Labels[0], Range: b.DefRange()}
+				top.providers = append(top.providers, providerBlock{p, b})
 			}
 		}
 		for _, b := range c.blocks["migration"] {

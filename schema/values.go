@@ -55,6 +55,8 @@ func describe(v cty.Value) string {
 		return "null"
 	case t == clusterCapsule:
 		return "a cluster"
+	case t == providerCapsule:
+		return "a provider"
 	case t == cty.String:
 		return "text"
 	case t == cty.Number:

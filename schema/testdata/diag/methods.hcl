@@ -93,9 +93,13 @@ migration "orders4" {
     table = "z"
   }
   method "dual_write" {
-
+    source_writes = "fenced"
+    adopt_max_age = "1h"
   }
-
+  after {
+    source = "unfence"
+  }
+  approve = ["complete", "dual_write"]
 }
 
 migration "orders5" {
