@@ -158,6 +158,47 @@ func (b BulkLoad) Ready(ctx context.Context, s blobstore.Store) error {
 	return nil
 }
 
+// Prepared tells for which table the input that lies there was finished; false when its info is not there, as while it is
+// being prepared.
+func (b BulkLoad) Prepared(ctx context.Context, s blobstore.Store) (appID, partitions int32, finished bool, err error) {
+	data, err := blobstore.ReadFile(ctx, s, b.info(), maxJSON)
+	if notFound(err) {
+		return 0, 0, false, nil
+	}
+	if err != nil {
+		return 0, 0, false, err
+	}
+	i, err := decodeBulkInfo(data)
+	if err != nil {
+		return 0, 0, false, damaged(b.info(), "%w", err)
+	}
+	return i.AppID, i.PartitionCount, true, nil
+}
+
+// Remove deletes the input and the folders above it that became empty, Root included. The info goes first, so that what
+// is left of a removal that was interrupted cannot be loaded.
+func (b BulkLoad) Remove(ctx context.Context, s blobstore.Store) error {
+	if b.Table == "" || b.Cluster == "" {
+		return invalid(b.Dir(), "no table or no cluster is named")
+	}
+	if err := s.Remove(ctx, b.info()); err != nil && !notFound(err) {
+		return err
+	}
+	if err := s.RemoveAll(ctx, b.Dir()); err != nil {
+		return err
+	}
+	for _, dir := range []string{blobstore.Join(b.Root, b.Cluster), blobstore.Join(b.Root)} {
+		if dir == "." {
+			return nil
+		}
+		err := s.Remove(ctx, dir)
+		if code := blobstore.CodeOf(err); err != nil && code != blobstore.CodeNotFound && code != blobstore.CodeNotEmpty {
+			return err
+		}
+	}
+	return nil
+}
+
 func decodeBulkInfo(data []byte) (bulkInfo, error) {
 	var i bulkInfo
 	err := decodeObject(data, map[string]any{"app_id": &i.AppID, "app_name": &i.Table, "partition_count": &i.PartitionCount})

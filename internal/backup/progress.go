@@ -75,6 +75,25 @@ func listOrNothing(ctx context.Context, s blobstore.Store, dir string) ([]blobst
 	return entries, err
 }
 
+// Remove removes a backup, finished or not: the folder of the table, and that of the backup when it holds nothing else.
+// backup_info goes first, so that what is left of a removal that was interrupted is seen to be unfinished; not when other
+// tables share it. What is not there is no error.
+func Remove(ctx context.Context, s blobstore.Store, d Dir) error {
+	entries, err := listOrNothing(ctx, s, d.BackupDir())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if at := path.Join(d.BackupDir(), e.Name); at != d.String() && at != d.info() {
+			return s.RemoveAll(ctx, d.String())
+		}
+	}
+	if err := s.Remove(ctx, d.info()); err != nil && !notFound(err) {
+		return err
+	}
+	return s.RemoveAll(ctx, d.BackupDir())
+}
+
 // RemoveUnfinished removes what a backup that died left behind: the folder of the backup, or of the table alone when the
 // backup holds others too. A backup that is finished is refused. Wait until no replica server uploads any more: one that
 // does makes the folder again.

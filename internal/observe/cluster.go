@@ -25,6 +25,7 @@ type Cluster interface {
 	Setting(ctx context.Context, node, section, key string) (string, error)
 	TableReader
 	DuplicationReader
+	FilesReader
 }
 
 // nodesAtOnce bounds how many nodes are asked in parallel.

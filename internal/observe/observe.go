@@ -22,9 +22,10 @@ type Option func(*options)
 
 type options struct {
 	duplication *duplicationLook
+	files       *filesLook
 }
 
-// Look observes both ends. The error names the side and the question that was not answered.
+// Look observes both ends; a source without a Cluster is a backup, of which only files remain. The error names the side and the question that was not answered.
 func Look(ctx context.Context, source, target Side, opts ...Option) (plan.Facts, error) {
 	var o options
 	for _, opt := range opts {
@@ -32,10 +33,12 @@ func Look(ctx context.Context, source, target Side, opts ...Option) (plan.Facts,
 	}
 	var f plan.Facts
 	g, sides := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		f.Source, f.SourceTable, err = look(sides, source)
-		return err
-	})
+	if source.Cluster != nil {
+		g.Go(func() (err error) {
+			f.Source, f.SourceTable, err = look(sides, source)
+			return err
+		})
+	}
 	g.Go(func() (err error) {
 		f.Target, f.TargetTable, err = look(sides, target)
 		return err
@@ -46,6 +49,12 @@ func Look(ctx context.Context, source, target Side, opts ...Option) (plan.Facts,
 	if o.duplication != nil {
 		var err error
 		if f.Duplication, err = o.duplication.run(ctx, source, target, &f); err != nil {
+			return plan.Facts{}, err
+		}
+	}
+	if o.files != nil {
+		var err error
+		if f.Files, err = o.files.run(ctx, source, target, &f); err != nil {
 			return plan.Facts{}, err
 		}
 	}
