@@ -61,7 +61,7 @@ func TestReadGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantApp := App{
-		Status: "app_status::AS_AVAILABLE", Name: "fixture", ID: 14, PartitionCount: 8, MaxReplicaCount: 3,
+		Status: "app_status::AS_AVAILABLE", Name: "fixture", ID: 14, PartitionCount: 8, InitialPartitions: 8, MaxReplicaCount: 3,
 		Envs: map[string]string{}, Created: time.Unix(1795224185, 0),
 	}
 	wantInfo := &Info{ID: 1795224430664, Started: time.UnixMilli(1795224430664), Tables: map[int32]string{14: "fixture"}}

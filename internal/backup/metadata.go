@@ -25,6 +25,9 @@ type App struct {
 	Name           string
 	ID             int32
 	PartitionCount int32
+	// InitialPartitions is the count at creation, lower than PartitionCount when the table was split since. Releases
+	// before partition split wrote 0 or -1.
+	InitialPartitions int32
 	// MaxReplicaCount is the number of replicas that a restore makes; nothing compares it with the nodes that live.
 	MaxReplicaCount int32
 	// Envs is empty in backups of the servers, which leave it out.
@@ -41,13 +44,12 @@ func decodeApp(data []byte) (App, error) {
 		appType               string
 		stateful              bool
 		expire, created, drop int64
-		initPartitions        int32
 	)
 	err := decodeObject(data, map[string]any{
 		"status": &a.Status, "app_type": &appType, "app_name": &a.Name, "app_id": &a.ID,
 		"partition_count": &a.PartitionCount, "envs": &a.Envs, "is_stateful": &stateful,
 		"max_replica_count": &a.MaxReplicaCount, "expire_second": &expire, "create_second": &created,
-		"drop_second": &drop, "duplicating": &a.Duplicating, "init_partition_count": &initPartitions,
+		"drop_second": &drop, "duplicating": &a.Duplicating, "init_partition_count": &a.InitialPartitions,
 		"is_bulk_loading": &a.BulkLoading,
 	})
 	switch {

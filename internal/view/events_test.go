@@ -70,6 +70,8 @@ func story() []told {
 		{ms(40900), event.UndoDone{Step: "create-target", Detail: "west/orders (id 9) is dropped"}},
 		{ms(41000), event.UndoStarted{Step: "fence-source", What: "lift the fence of east/orders"}},
 		{ms(42000), event.UndoFailed{Step: "fence-source", Error: "partition 3 still rejects writes\x1b[2J", Repair: "in the shell of cluster east: use orders; del_app_envs replica.deny_client_request"}},
+		{ms(42500), event.SplitDone{Step: "split", Where: "local:/srv/block/west/orders", In: 1_190_120, Out: 1_190_000, Expired: 100, Filtered: 10,
+			Leftover: 6, Misplaced: 4, Skipped: 8, Placeholders: 1, Files: 70, Bytes: 130_900_000, Partitions: 64, Kept: 3, Elapsed: ms(2500)}},
 		{ms(43000), event.RunDone{Migration: "orders", Command: "rollback", Elapsed: ms(3000), Text: "everything that this migration changed is as it was"}},
 	}
 }

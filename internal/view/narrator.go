@@ -50,6 +50,8 @@ func (n *narrator) tell(e event.Event) (lines []string, ok bool) {
 		return windowLines(e, n.style), true
 	case event.GateReached:
 		return n.gate(e), true
+	case event.SplitDone:
+		return splitLines(e, n.style), true
 	}
 	return n.tellEnd(e)
 }
