@@ -97,8 +97,9 @@ func (a *adoption) asBefore(m *schema.Migration, f plan.Facts) plan.Facts {
 	case a.away && dst.Marker == nil && dst.ID > a.mark.TargetHighestID:
 		// Clients are on it. The run died while it took its markers away, that of the target first.
 		f.TargetTable = nil
-	case dst.Marker == nil && dst.ID > a.mark.TargetHighestID && !dst.HasRows:
-		// The run may have died between create and marking it: the create step judges its shape.
+	case dst.Marker == nil && dst.ID > a.mark.TargetHighestID && (!dst.HasRows || dst.Envs[envRestoreBackup] != ""):
+		// The run may have died between create and marking it: the create step judges its shape, that of a
+		// restore the backup that it names.
 		a.created = &created{Sent: true}
 		f.TargetTable = nil
 	}
@@ -117,6 +118,8 @@ func (a *adoption) remember(action plan.Action, record *state.Step) (begun bool,
 		}
 		record.Proof, err = blob(kindCreate, *a.created)
 		return true, err
+	case plan.LimitRate, plan.Backup, plan.Restore:
+		return a.rememberFiles(action, record)
 	case plan.Fence:
 		record.Prior, err = blob(kindDeny, a.mark.SourceEnvs[plan.EnvDeny])
 		return true, err

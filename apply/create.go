@@ -166,10 +166,19 @@ func (r *Run) created(step string) (created, error) {
 	return v, err
 }
 
+// createsTarget says whether an action makes the target; its step remembers created.
+func createsTarget(a plan.Action) bool {
+	switch a.(type) {
+	case plan.CreateTable, plan.Restore:
+		return true
+	}
+	return false
+}
+
 // createdTarget is the app id of the target that this run created, 0 for none.
 func (r *Run) createdTarget() int32 {
 	for _, s := range r.Plan.Steps {
-		if _, ok := s.Action.(plan.CreateTable); ok {
+		if createsTarget(s.Action) {
 			memory, err := r.created(s.ID)
 			if err == nil {
 				return memory.ID
@@ -189,7 +198,7 @@ func CreatedID(doc *state.Document, p *plan.Plan) (id int32, creating bool) {
 			creating = record != nil && record.Attempts > 0 && record.Status != state.Undone
 			continue
 		}
-		if _, ok := s.Action.(plan.CreateTable); !ok {
+		if !createsTarget(s.Action) {
 			continue
 		}
 		record := doc.Step(s.ID)

@@ -35,10 +35,11 @@ func (r *Run) fail(ctx context.Context, step plan.Step, err error) error {
 		if note != "" {
 			note += "; `" + r.rollbackCommand() + "` lifts the fence"
 		}
-		r.Sink.Emit(event.Interrupted{Step: step.ID, Resume: r.Resume, Note: note})
+		r.Sink.Emit(event.Interrupted{Step: step.ID, Resume: r.Resume, Note: join(note, r.ratesNote())})
 		return &InterruptedError{Step: step.ID, Fenced: r.fenceUp()}
 	}
 	err = r.describe(step, err)
+	r.releaseRates(ctx)
 	if !isBudget(err) { // its steps are pending again
 		r.recordFailure(step.ID, err)
 	}
@@ -144,6 +145,9 @@ func (r *Run) closing() string {
 	}
 	if r.cutsOver() {
 		return r.closingCutover()
+	}
+	if text := r.closingBackup(); text != "" {
+		return text
 	}
 	for _, s := range r.Plan.Steps {
 		v, ok := s.Action.(plan.Verify)

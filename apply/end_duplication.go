@@ -208,7 +208,7 @@ func (b base) compensateDuplication(ctx context.Context, undo plan.Action) (stri
 	case plan.RemoveReturn:
 		return b.undoReturn(ctx, a)
 	}
-	return "", fmt.Errorf("no compensation for action %q", undo.Kind())
+	return b.compensateFiles(ctx, undo)
 }
 
 // describeUndoDuplication says what compensateDuplication does.
@@ -224,7 +224,7 @@ func describeUndoDuplication(a plan.Action) string {
 	case plan.RemoveReturn:
 		return fmt.Sprintf("remove the duplication of %s back to %s", a.Source, a.Target)
 	}
-	return a.Kind()
+	return describeUndoFiles(a)
 }
 
 // repairDuplication is what an operator types when compensateDuplication failed; "" for nothing.
@@ -244,5 +244,5 @@ func (r *Run) repairDuplication(step plan.Step) string {
 			return fmt.Sprintf("in the shell of cluster %s: set_meta_level %s", a.Cluster, level)
 		}
 	}
-	return ""
+	return r.repairFiles(step)
 }

@@ -21,8 +21,10 @@ type ownPriors struct {
 	SourceEnvs      map[string]marker.Prior `json:"source_envs,omitempty"`
 	TargetEnvs      map[string]marker.Prior `json:"target_envs,omitempty"`
 	// SourceLevel is the meta function level of the source's cluster, "" when the plan leaves it alone.
-	SourceLevel string    `json:"source_level,omitempty"`
-	Since       time.Time `json:"since"`
+	SourceLevel string `json:"source_level,omitempty"`
+	// Rates are the flags that limit transfers, by rateKey and server, as far as the plan changes them.
+	Rates map[string]map[string]string `json:"rates,omitempty"`
+	Since time.Time                    `json:"since"`
 }
 
 // maxPrior bounds the text that the marker is put around. All of a table's settings share one
@@ -55,6 +57,9 @@ func (o *ownRunner) prior(ctx context.Context) (*state.Blob, error) {
 		Since:      o.r.Now().UTC().Truncate(time.Second),
 	}
 	if err := o.priorsOfDuplication(ctx, src, &p); err != nil {
+		return nil, err
+	}
+	if err := o.priorRates(ctx, &p); err != nil {
 		return nil, err
 	}
 	dst, err := o.table(ctx, o.a.Target)
@@ -114,6 +119,8 @@ func targetKeys(p *plan.Plan) []string {
 			keys = append(keys, sorted(a.Envs)...)
 		case plan.ParkTTL:
 			keys = append(keys, plan.EnvDefaultTTL)
+		case plan.SetUsage:
+			keys = append(keys, plan.EnvUsageScenario)
 		}
 	}
 	return keys
@@ -216,7 +223,7 @@ func (b base) mark(ctx context.Context, t plan.TableRef, role string, peer plan.
 		Lineage: b.r.Store.Document().Lineage, Migration: b.r.Plan.Migration, Owner: b.r.Owner, Since: p.Since,
 		Role: role, Peer: peer.String(), Prior: prior,
 		TargetExisted: p.TargetExisted, TargetHighestID: p.TargetHighestID, TargetID: b.r.createdTarget(),
-		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs, SourceLevel: p.SourceLevel, Ticket: b.r.validUntil(),
+		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs, SourceLevel: p.SourceLevel, Ticket: b.r.validUntil(), Rates: p.Rates,
 	})
 	if err != nil {
 		return err
@@ -241,7 +248,7 @@ func (r *Run) priors() (ownPriors, error) {
 func PriorsBlob(m *marker.Marker) (*state.Blob, error) {
 	return blob(kindPriors, ownPriors{
 		SourceInfo: m.Prior, TargetExisted: m.TargetExisted, TargetHighestID: m.TargetHighestID,
-		SourceEnvs: m.SourceEnvs, TargetEnvs: m.TargetEnvs, Since: m.Since, SourceLevel: m.SourceLevel,
+		SourceEnvs: m.SourceEnvs, TargetEnvs: m.TargetEnvs, Since: m.Since, SourceLevel: m.SourceLevel, Rates: m.Rates,
 		TargetInfo: m.TargetEnvs[marker.Env],
 	})
 }

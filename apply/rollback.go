@@ -55,7 +55,7 @@ func (r *Run) undone() string {
 	copying := false
 	for _, s := range r.Plan.Steps {
 		switch s.Action.(type) {
-		case plan.CreateTable:
+		case plan.CreateTable, plan.Restore:
 			return all
 		case plan.Copy:
 			copying = r.record(s.ID).Attempts > 0
@@ -127,7 +127,7 @@ func (r *Run) pastReturn() string {
 // migration be applied again instead of rolled back to its end, the step begins anew.
 func (r *Run) undo(ctx context.Context, step plan.Step) error {
 	switch step.Action.(type) {
-	case plan.Copy, plan.CompareLive:
+	case plan.Copy, plan.CompareLive, plan.VerifyBackup, plan.VerifyBackupRows:
 		if err := r.Store.Journal(step.ID).Discard(); err != nil {
 			return err
 		}

@@ -12,10 +12,12 @@ const CodeNotYet = "PM3050"
 
 // filesRunner maps the actions of the methods that go through files to code; nil for others.
 func (r *Run) filesRunner(b base, step plan.Step) runner {
+	if work := r.backupRunner(b, step); work != nil {
+		return work
+	}
 	switch a := step.Action.(type) {
-	case plan.LimitRate, plan.RestoreRate, plan.Backup, plan.RemoveBackup, plan.VerifyBackup, plan.Restore, plan.VerifyBackupRows,
-		plan.Split, plan.RemoveStaging, plan.SetUsage, plan.RestoreUsage, plan.BulkLoad, plan.CancelBulkLoad, plan.RestoreLevel,
-		plan.ManualCompact, plan.AwaitCompaction, plan.ProveDualWrite, plan.RepairResurrected:
+	case plan.RemoveBackup, plan.Split, plan.RemoveStaging, plan.SetUsage, plan.RestoreUsage, plan.BulkLoad, plan.CancelBulkLoad,
+		plan.RestoreLevel, plan.ManualCompact, plan.AwaitCompaction, plan.ProveDualWrite, plan.RepairResurrected:
 		return &notYetRunner{b, a}
 	}
 	return nil

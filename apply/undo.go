@@ -19,6 +19,9 @@ func (r *Run) compensate(ctx context.Context, step plan.Step) (string, error) {
 	if a, ok := step.Undo.(plan.LiftFence); ok {
 		return plan.EnvDeny + " has its prior value, and it is in force", r.undoFence(ctx, step.ID, a.Table)
 	}
+	if a, ok := step.Undo.(plan.RemoveBackup); ok { // it may have to wait for hours, and can be taken up again
+		return b.undoBackup(ctx, a)
+	}
 	ctx = context.WithoutCancel(ctx)
 	limit, err := b.undoLimit(ctx, step.Undo)
 	if err != nil {
@@ -128,11 +131,13 @@ func (b base) lateTable(ctx context.Context, t plan.TableRef) (s TableState, err
 // adoptable says why a table that was found after a create request is not of this run.
 func (b base) adoptable(s TableState, memory created) error {
 	step, _ := b.r.Plan.Step(b.id)
-	a, ok := step.Action.(plan.CreateTable)
-	if !ok {
-		return fmt.Errorf("the plan creates no table in step %s", b.id)
+	switch a := step.Action.(type) {
+	case plan.CreateTable:
+		return (&createRunner{b, a}).plausible(s, memory)
+	case plan.Restore:
+		return (&restoreRunner{base: b, a: a}).plausible(s, memory)
 	}
-	return (&createRunner{b, a}).plausible(s, memory)
+	return fmt.Errorf("the plan creates no table in step %s", b.id)
 }
 
 // drop asks until the table with that id is gone. A request whose answer was lost is sent again

@@ -214,14 +214,24 @@ type Waits struct {
 	// DuplicationSync is the interval at which replicas and meta agree about duplications, a constant
 	// of the servers (duplication_common.h, duplication_sync_period_second).
 	DuplicationSync time.Duration
+	// Files is the time between two looks at a block store, or at what servers do with it.
+	Files time.Duration
+	// Uploads is how long no replica server may report an upload before a backup that died counts as at
+	// rest. Servers compute the number in two stages, each of which may be one gc_interval_ms old, 30 s by
+	// default (replica_backup_manager.cpp, replica_stub.cpp on_gc).
+	Uploads time.Duration
+	// Backing is how long a backup may write nothing, Restoring how long a restore may read nothing.
+	Backing, Restoring time.Duration
 }
 
-// withDefaults fills in the waits of duplications that are zero: none of them means "never".
+// withDefaults fills in the waits of duplications and files that are zero: none of them means "never".
 func (w Waits) withDefaults() Waits {
 	d := DefaultWaits()
 	w.Prepare, w.Copying = cmp.Or(w.Prepare, d.Prepare), cmp.Or(w.Copying, d.Copying)
 	w.Stall, w.Traffic = cmp.Or(w.Stall, d.Stall), cmp.Or(w.Traffic, d.Traffic)
 	w.Sample, w.DuplicationSync = cmp.Or(w.Sample, d.Sample), cmp.Or(w.DuplicationSync, d.DuplicationSync)
+	w.Files, w.Uploads = cmp.Or(w.Files, d.Files), cmp.Or(w.Uploads, d.Uploads)
+	w.Backing, w.Restoring = cmp.Or(w.Backing, d.Backing), cmp.Or(w.Restoring, d.Restoring)
 	return w
 }
 
@@ -243,5 +253,10 @@ func DefaultWaits() Waits {
 		Sample:      time.Second,
 
 		DuplicationSync: 10 * time.Second,
+
+		Files:     3 * time.Second,
+		Uploads:   90 * time.Second,
+		Backing:   30 * time.Minute,
+		Restoring: 30 * time.Minute,
 	}
 }

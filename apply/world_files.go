@@ -132,6 +132,9 @@ type StoredBackup struct {
 	Taken    time.Time `json:"taken,omitzero"` // the oldest partition's
 	// Decrees are the last mutations in it, by partition.
 	Decrees []int64 `json:"decrees,omitempty"`
+	// Damaged are the partitions that ErrDamaged is about, as far as they can be told; beside that error the rest is
+	// filled in as far as it was read, and Ref.AppID is 0 when not even app_metadata was.
+	Damaged []int32 `json:"damaged,omitempty"`
 }
 
 // BackupRef is a plan.BackupRef whose ID is known.
@@ -204,6 +207,8 @@ type SplitOutcome struct {
 type BackupRowsJob struct {
 	plan.VerifyBackupRows
 	Ref BackupRef
+	// Empty are partitions of the target that came up empty, as declared: nothing is compared there.
+	Empty []int32
 	// Cursors and Save as in CopyJob: what was compared need not be compared again, its counts are in the cursors.
 	Cursors map[string]json.RawMessage
 	Save    func(map[string]json.RawMessage) error

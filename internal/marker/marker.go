@@ -44,6 +44,9 @@ type Marker struct {
 	// SourceLevel is the meta function level of the source's cluster before the migration held it,
 	// "" when it is not held.
 	SourceLevel string `json:"source_level,omitempty"`
+	// Rates are the values of the flags that limit transfers before the migration set them, by "cluster flag" and
+	// replica server.
+	Rates map[string]map[string]string `json:"rates,omitempty"`
 	// Ticket is until when the migration's return ticket is valid, zero without one.
 	Ticket time.Time `json:"ticket,omitzero"`
 }
