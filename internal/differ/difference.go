@@ -95,7 +95,7 @@ type Counts struct {
 	AllowedExtra uint64 `json:"allowed_extra,omitempty"`
 	// Expired are rows that were on one side only, or not the same, and expired meanwhile.
 	Expired uint64 `json:"expired,omitempty"`
-	// Stamped are rows that differ only in the expiry that the source's default_ttl gave them.
+	// Stamped are rows that differ only in the expiry that the default_ttl of one side gave them.
 	Stamped uint64 `json:"stamped,omitempty"`
 	// Drifted are rows of a live comparison that are equal but for an expiry that default_ttl gave
 	// them at another moment, or on one side only.

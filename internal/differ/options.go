@@ -1,6 +1,10 @@
 package differ
 
-import "time"
+import (
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/scan"
+)
 
 // Options tune a comparison. The zero value of every field is usable.
 type Options struct {
@@ -19,6 +23,13 @@ type Options struct {
 	// gives rows without expiry one that lies so far ahead; a row that the target still has without
 	// is counted as Stamped then, not as different (server/key_ttl_compaction_filter.h).
 	SourceTTL uint32
+	// StampTTL is the default_ttl of the target in seconds, 0 for none, that rows came in under: one without
+	// expiry may have got one that lies so far ahead at most, and is counted as Stamped then. Run only;
+	// live comparisons have LiveOptions.TargetTTL.
+	StampTTL uint32
+	// OnEqual is told of every row that both sides have with the same value and expiry, one at a time with
+	// OnDifference and as that; its row is valid during the call. Run only. May be nil.
+	OnEqual func(row *scan.Row)
 	// OnDifference is told of every difference, one at a time, in the order of keys within
 	// a unit. It may take its time: the unit waits. May be nil.
 	OnDifference func(Difference)

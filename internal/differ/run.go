@@ -218,6 +218,16 @@ func (r *run) tell(d Difference) {
 	r.opts.OnDifference(d)
 }
 
+// tellEqual hands an equal row to OnEqual.
+func (r *run) tellEqual(row *scan.Row) {
+	if r.opts.OnEqual == nil || r.live != nil {
+		return
+	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.opts.OnEqual(row)
+}
+
 // onRetry is told of every retry of a scan.
 func (r *run) onRetry(retry scan.Retry) {
 	text := retry.Reason

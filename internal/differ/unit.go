@@ -197,6 +197,7 @@ func (u *unit) both(s, t *scan.Row, sp, tp int32) {
 	if bytes.Equal(s.Value, t.Value) {
 		if s.Expire == t.Expire {
 			u.out.Equal++
+			u.r.tellEqual(s)
 			return
 		}
 		switch {
@@ -226,10 +227,10 @@ func (u *unit) unequal(d Difference) {
 	u.found = append(u.found, newWatched(u, &d, u.r.live.Patience))
 }
 
-// stamped says that the source's compaction explains a difference in expiry.
+// stamped says that the default_ttl of one side explains a difference in expiry.
 func (u *unit) stamped(s, t *scan.Row) bool {
-	ttl := u.r.opts.SourceTTL
-	return ttl > 0 && t.Expire == 0 && uint64(s.Expire) <= uint64(pegkey.ExpireTs(u.horizon))+uint64(ttl)
+	return t.Expire == 0 && stampedBy(s.Expire, u.r.opts.SourceTTL, u.horizon) ||
+		s.Expire == 0 && stampedBy(t.Expire, u.r.opts.StampTTL, u.horizon)
 }
 
 // misplaced deals with a row that its hash puts elsewhere.
