@@ -268,6 +268,17 @@ type Debt struct {
 	Unknown int `json:"unknown"`
 }
 
+// CompactedReplica is what one replica says of its manual compactions.
+type CompactedReplica struct {
+	Partition int32  `json:"partition"`
+	Server    string `json:"server"` // host:port
+	// Finished is when the last one ended, as its server prints it, "" for never: another text than before is the
+	// proof of a compaction. It is kept in the files, so a replica that moves takes it along.
+	Finished string `json:"finished,omitempty"`
+	// Busy says that one is waiting or under way.
+	Busy bool `json:"busy,omitempty"`
+}
+
 // Compactions starts and follows compactions and usage scenarios.
 type Compactions interface {
 	// StartCompaction asks for one manual compaction of the whole table, to the bottommost level. ErrRefused with
@@ -275,6 +286,9 @@ type Compactions interface {
 	StartCompaction(ctx context.Context, t plan.TableRef) error
 	// CompactionProgress is 0 to 100; running is false when none was asked for, or it is over.
 	CompactionProgress(ctx context.Context, t plan.TableRef) (percent int, running bool, err error)
+	// Compacted asks every replica for its last manual compaction (replica.query-compact): the meta server's progress
+	// counts those of earlier ones as finished. A server with replicas that does not answer is an error.
+	Compacted(ctx context.Context, t plan.TableRef) ([]CompactedReplica, error)
 	Debt(ctx context.Context, t plan.TableRef) (Debt, error)
 	// Usage is rocksdb.usage_scenario in force on every replica server that has replicas of the table; "normal" where
 	// none is set. A server that does not answer is an error.
