@@ -15,12 +15,17 @@ type Options struct {
 // severity Error has no steps to be trusted and apply refuses it.
 func Build(m *schema.Migration, f Facts, o Options) (*Plan, error) {
 	b := &builder{m: m, f: f}
-	b.source = TableRef{Cluster: m.Source.Cluster.Label, Table: m.Source.Table}
+	b.source = TableRef{Cluster: m.Source.Label(), Table: m.Source.Table}
 	b.target = TableRef{Cluster: m.Target.Cluster.Label, Table: m.Target.Table}
 	p := b.head(o)
 	b.checkClusters()
-	b.checkSource()
-	if f.SourceTable != nil {
+	if b.fromBackup() {
+		b.f.SourceTable = foundTable(f)
+		b.checkFound()
+	} else {
+		b.checkSource()
+	}
+	if b.f.SourceTable != nil {
 		b.decide()
 		switch method := m.Method.(type) {
 		case *schema.CopyMethod:
@@ -35,8 +40,14 @@ func Build(m *schema.Migration, f Facts, o Options) (*Plan, error) {
 			p.Steps = b.duplicationSteps(method, w)
 			b.sayDuplication(p, method, w)
 		default:
+			if b.filesMethod(p) {
+				break
+			}
 			b.checks.fail(CodeTableUnread, b.place(m.Range), "use another method", "this release cannot plan the declared method")
 		}
+	}
+	if b.f.SourceTable != nil {
+		p.Advice = b.advise()
 	}
 	p.Source, p.Target = b.endpoints()
 	p.Checks = b.checks.list

@@ -23,6 +23,13 @@ func (b *builder) checkClusters() {
 		b.checks.fail(CodeSameTable, b.place(b.m.Target.Range), "name another target cluster or another table",
 			"source and target are the same table: %s and %s are one cluster (leader %s)", b.source, b.target, src.PrimaryMeta)
 	}
+	if b.fromBackup() {
+		if b.checkNodes(dst, b.m.Target.Cluster.Range) {
+			b.checks.ok("%s answers, %s on all %s", dst.Label, versions(dst), plural(dst.Alive(), "node"))
+		}
+		b.checkLevel(dst)
+		return
+	}
 	quiet := b.checkNodes(src, b.m.Source.Cluster.Range)
 	if dst.PrimaryMeta != src.PrimaryMeta {
 		quiet = b.checkNodes(dst, b.m.Target.Cluster.Range) && quiet
@@ -48,7 +55,7 @@ func (b *builder) checkNodes(c ClusterFacts, r hcl.Range) bool {
 				"%s: replica server %s did not tell its version: %s", c.Label, n.Addr, n.Problem)
 		case !b.supported(n.Version):
 			clean = false
-			b.checks.fail(CodeVersion, b.place(r), "method \"copy\" speaks to 2.5, method \"duplication\" to 2.4, 2.5 and 2.6",
+			b.checks.fail(CodeVersion, b.place(r), "method \"copy\" speaks to 2.5, the others to 2.4, 2.5 and 2.6",
 				"%s: replica server %s runs %s", c.Label, n.Addr, n.Version)
 		}
 	}
@@ -59,9 +66,9 @@ func (b *builder) checkNodes(c ClusterFacts, r hcl.Range) bool {
 	return clean
 }
 
-// supported accepts 2.5.x, and for duplications 2.4 and 2.6 as well: these have profiles of their own.
+// supported accepts 2.5.x, and for all methods but copy 2.4 and 2.6 as well: these have profiles of their own.
 func (b *builder) supported(version string) bool {
-	if _, ok := b.m.Method.(*schema.DuplicationMethod); ok {
+	if _, copies := b.m.Method.(*schema.CopyMethod); !copies {
 		return minor(version) >= 4 && minor(version) <= 6
 	}
 	return version == "2.5" || strings.HasPrefix(version, "2.5.") || strings.HasPrefix(version, "2.5-")

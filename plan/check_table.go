@@ -57,6 +57,9 @@ func (b *builder) checkDataVersion(t *TableFacts, ref TableRef, place string) {
 	replicas := 0
 	for version, n := range t.DataVersions {
 		replicas += n
+		if version == 0 && ref == b.source && b.takesVersion0(ref) {
+			return
+		}
 		if version != 1 {
 			b.checks.fail(CodeDataVersion, place, "this release moves data version 1 only; version 0 has no timetag",
 				"%s: %s have data version %d", ref, plural(n, "replica"), version)
@@ -66,6 +69,20 @@ func (b *builder) checkDataVersion(t *TableFacts, ref TableRef, place string) {
 	if replicas > 0 {
 		b.checks.ok("data version 1 on all %s of %s", plural(replicas, "replica"), ref)
 	}
+}
+
+// takesVersion0 says whether the method can do with rows that have no timetag: a restore keeps them as they are, a
+// split puts one in.
+func (b *builder) takesVersion0(ref TableRef) bool {
+	switch b.m.Method.(type) {
+	case *schema.BackupRestoreMethod:
+		b.checks.ok("%s has data version 0, and so will the restored table", ref)
+		return true
+	case *schema.BackupBulkLoadMethod:
+		b.checks.ok("%s has data version 0: its rows get the timetag of version 1 when the files are split", ref)
+		return true
+	}
+	return false
 }
 
 // checkMarker refuses a table that somebody else is migrating, and tells a lost state file from
@@ -117,6 +134,11 @@ func (b *builder) checkShape(place string) {
 		b.checks.fail(CodePartitionCount, place, "declare partition_count = 1, 2, 4, 8, …; the source may keep any count",
 			"%s would have %d partitions, which is not a power of two", b.target, b.partitions)
 	}
+	b.checkReplicaCount(place)
+}
+
+// checkReplicaCount compares the replica count with the living servers: nobody else does, for a restored table.
+func (b *builder) checkReplicaCount(place string) {
 	if alive := b.f.Target.Alive(); int(b.replicas) > alive {
 		b.checks.fail(CodeReplicasOverNodes, place, "lower replica_count or bring more replica servers up",
 			"%s would have %d replicas, but %s has %s alive", b.target, b.replicas, b.f.Target.Label, plural(alive, "replica server"))

@@ -37,12 +37,17 @@ func fingerprint(f Facts) []Fact {
 	put := func(name, format string, args ...any) {
 		out = append(out, Fact{Name: name, Value: fmt.Sprintf(format, args...)})
 	}
-	clusterFacts(put, "source", f.Source)
+	if f.Source.Label != "" {
+		clusterFacts(put, "source", f.Source)
+	}
 	clusterFacts(put, "target", f.Target)
 	tableFacts(put, "source.table", f.SourceTable)
 	tableFacts(put, "target.table", f.TargetTable)
 	if f.Duplication != nil {
 		duplicationFacts(put, f)
+	}
+	if f.Files != nil {
+		filesFacts(put, f.Files)
 	}
 	slices.SortFunc(out, func(a, b Fact) int { return strings.Compare(a.Name, b.Name) })
 	return out

@@ -28,6 +28,17 @@ type ProviderConfig struct {
 	Args string `json:"args"`
 }
 
+// ProviderProbe is what a leading meta answers when it is asked to restore a backup that cannot exist: it looks for
+// the block service first (ERR_INVALID_PARAMETERS without one), then for the file (ERR_OBJECT_NOT_FOUND), and
+// changes nothing.
+type ProviderProbe struct {
+	Asked bool
+	// Known says that the meta has a block service of that name.
+	Known bool
+	// Code is the server's answer.
+	Code string
+}
+
 // The flags that limit transfers, by use. Both kinds are megabytes (2^20 bytes) per second; of HDFS over one
 // replica server (hdfs_service.cpp, 2.4 to 2.6), of NFS over one disk (nfs_server_impl.cpp, 2.4 to 2.6).
 const (
@@ -95,6 +106,8 @@ type FilesFacts struct {
 	SourceServers, TargetServers []FileServer
 	// Store is where the backup goes, TargetStore where the target's servers read.
 	Store, TargetStore StoreFacts
+	// SourceProbe and TargetProbe are what the leading metas say of the provider's name.
+	SourceProbe, TargetProbe ProviderProbe
 	// Root is the folder of backups below the store's root: declared backup path and cold_backup_root. "" when the
 	// latter is neither told nor declared.
 	Root string

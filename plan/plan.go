@@ -41,6 +41,8 @@ type Plan struct {
 	Checks              []Check  `json:"checks"`
 	Steps               []Step   `json:"steps"`
 	Facts               []Fact   `json:"facts"`
+	// Advice is what every method would take, in a plan of something that has not begun.
+	Advice []Advice `json:"advice,omitempty"`
 	// Back marks the plan of a return: the same cut-over backwards, with a return ticket. Its Source is
 	// the table that clients are on, its Target the one that they come back to.
 	Back bool `json:"back,omitempty"`

@@ -12,6 +12,7 @@ import (
 // may change them on the way.
 func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
 	p := *begun
+	p.Advice = nil // the method is chosen
 	if f.Owned != nil && f.Owned.Progress.Finished {
 		return finished(p, f)
 	}
@@ -19,12 +20,16 @@ func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
 		partitions: begun.Target.Partitions, replicas: begun.Target.Replicas}
 	b.checkClusters()
 	b.checkIdentity(begun)
-	b.checkSameCluster(begun.Source, f.Source, b.place(m.Source.Cluster.Range))
+	if !b.fromBackup() {
+		b.checkSameCluster(begun.Source, f.Source, b.place(m.Source.Cluster.Range))
+	}
 	b.checkSameCluster(begun.Target, f.Target, b.place(m.Target.Cluster.Range))
-	b.checkResumedSource(begun)
+	if !b.fromBackup() {
+		b.checkResumedSource(begun)
+	}
 	b.checkResumedTarget(begun)
 	p.ConfigFingerprint = m.Fingerprint
-	p.Steps = withLimits(begun.Steps, copyLimits(m.Limits), f)
+	p.Steps = withRates(withLimits(begun.Steps, copyLimits(m.Limits), f), m.Limits)
 	if method, ok := m.Method.(*schema.DuplicationMethod); ok && f.SourceTable != nil {
 		b.resumeDuplication(&p, method)
 	}
@@ -94,6 +99,12 @@ func withLimits(steps []Step, limits CopyLimits, f Facts) []Step {
 			a.Limits = limits
 			s.Action, s.Estimate = a, estimateMove(rows, bytes, limits, true)
 		case RecheckKeys:
+			a.Limits = limits
+			s.Action = a
+		case VerifyBackupRows:
+			a.Limits = limits
+			s.Action = a
+		case RepairResurrected:
 			a.Limits = limits
 			s.Action = a
 		}

@@ -78,9 +78,9 @@ migration "orders" {
   }
   limits {
     send_rate {
-      start = 1
-      step  = 1
-      max   = 2
+      start = "1MiB"
+      step  = "1MiB"
+      max   = "2MiB"
       every = "1s"
     }
   }

@@ -126,6 +126,9 @@ func checkBackupSource(l *loader, b *hclsyntax.Block, kind string, writes Source
 	}
 }
 
+// hdfsRateUnit is the 1 of the servers' flags for HDFS, in bytes per second (hdfs_service.cpp).
+const hdfsRateUnit = 1 << 20
+
 // checkFileLimits tells of limits that limit nothing here, and refuses those that nothing keeps yet.
 func checkFileLimits(l *loader, mig *Migration, b *hclsyntax.Block, m Method, use BackupUse) {
 	if b == nil {
@@ -151,12 +154,16 @@ func checkFileLimits(l *loader, mig *Migration, b *hclsyntax.Block, m Method, us
 	if mig.Limits.SendRate == nil || use.Provider == nil || use.TargetProvider == nil {
 		return
 	}
-	if use.Provider.Type == LocalService && use.TargetProvider.Type == LocalService {
-		for _, nested := range b.Body.Blocks {
-			if nested.Type == "send_rate" {
-				l.warnf(CodeNoEffect, nested.DefRange(), "remove it; the disks and the mount set the pace",
-					"limits.send_rate has no effect: servers do not limit what a local_service writes and reads")
-			}
+	if use.Provider.Type == HDFSService || use.TargetProvider.Type == HDFSService {
+		if r := mig.Limits.SendRate; r.Start > 0 && r.Start < hdfsRateUnit {
+			l.errorf(CodeLimit, mig.Limits.Range, "begin with 1MiB or more", "send_rate.start is below 1 MiB, and the servers' flags count in MiB")
+		}
+		return
+	}
+	for _, nested := range b.Body.Blocks {
+		if nested.Type == "send_rate" {
+			l.warnf(CodeNoEffect, nested.DefRange(), "remove it; the disks and the mount set the pace",
+				"limits.send_rate has no effect: servers do not limit what a local_service writes and reads")
 		}
 	}
 }

@@ -26,6 +26,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan) error {
 		row("return", p.Return)
 	}
 	markdownChecks(&b, p)
+	markdownAdvice(&b, p)
 	markdownSteps(&b, p)
 	fmt.Fprintf(&b, "\nplan `%s`, %s, config `%s`, nothing was changed", short(p.ID),
 		plural(len(p.Facts), "fact"), short(p.ConfigFingerprint))

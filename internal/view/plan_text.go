@@ -14,6 +14,7 @@ func PlanText(w io.Writer, p *plan.Plan, style Style) error {
 	page := newPage(style)
 	planHeader(page, p)
 	planChecks(page, p.Checks)
+	planAdvice(page, p)
 	planSteps(page, p)
 	page.line()
 	planClosing(page, p)
@@ -104,6 +105,7 @@ func methodLine(p *plan.Plan) string {
 		if p.Target.Replicas > 1 {
 			line += fmt.Sprintf(" (x %d on %s)", p.Target.Replicas, clean(p.Target.Cluster))
 		}
+		break
 	}
 	return line
 }
