@@ -27,6 +27,8 @@ type FilesReader interface {
 	BackupWork(ctx context.Context, node string) (pegasus.BackupWork, error)
 	BulkLoadProgress(ctx context.Context, table string) (pegasus.BulkLoadProgress, error)
 	ReplicaEnvs(ctx context.Context, node string, appID int32) (map[int32]pegasus.ReplicaEnvs, error)
+	// ProbeProvider asks for the restore of a backup that cannot exist, which changes nothing.
+	ProbeProvider(ctx context.Context, provider string) (idl.ErrorCode, error)
 }
 
 // WithFiles asks also for what only the methods that go through files need to know, Facts.Files. The
@@ -89,11 +91,19 @@ func (l *filesLook) run(ctx context.Context, source, target Side, f *plan.Facts)
 			out.SourceServers = fileServers(gctx, source, f.Source)
 			return nil
 		})
+		g.Go(func() error {
+			out.SourceProbe = probeProvider(gctx, source.Cluster, n.store.Name)
+			return nil
+		})
 		g.Go(func() error { return lookAtBackups(gctx, source, f, out) })
 		g.Go(func() error { return lookAtSourceRates(gctx, source, f, out) })
 	}
 	g.Go(func() error {
 		out.TargetServers = fileServers(gctx, target, f.Target)
+		return nil
+	})
+	g.Go(func() error {
+		out.TargetProbe = probeProvider(gctx, target.Cluster, n.target.Name)
 		return nil
 	})
 	g.Go(func() error { return lookAtLoads(gctx, target, f, out) })
@@ -106,6 +116,15 @@ func (l *filesLook) run(ctx context.Context, source, target Side, f *plan.Facts)
 	}
 	l.lookAtStores(ctx, n, f, out)
 	return out, ctx.Err()
+}
+
+// probeProvider asks the leading meta whether it has a block service.
+func probeProvider(ctx context.Context, c Cluster, name string) plan.ProviderProbe {
+	code, err := c.ProbeProvider(ctx, name)
+	if err != nil {
+		return plan.ProviderProbe{} // no answer proves nothing
+	}
+	return plan.ProviderProbe{Asked: true, Known: code != idl.ErrInvalidParameters, Code: string(code)}
 }
 
 // fileServers asks every server of a cluster, in the order of addresses.

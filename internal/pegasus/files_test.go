@@ -324,3 +324,24 @@ func TestManualCompaction(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestProbeProvider(t *testing.T) {
+	k := newCluster(t, 1, 0, 0)
+	c := k.open()
+	for _, code := range []idl.ErrorCode{idl.ErrObjectNotFound, idl.ErrInvalidParameters} {
+		answerAll(k, idl.NameStartRestore, func(r *request) idl.Message {
+			a := args[idl.StartRestoreRequest](r)
+			if a.BackupProviderName != "hdfs_x" || a.RestorePath != nil || !strings.Contains(a.ClusterName, "pegmigrate") {
+				t.Errorf("sent %+v", a)
+			}
+			return &idl.CreateAppResponse{Err: code, AppID: -1}
+		})
+		if got, err := c.ProbeProvider(t.Context(), "hdfs_x"); got != code || err != nil {
+			t.Error(got, err)
+		}
+	}
+	answerAll(k, idl.NameStartRestore, func(*request) idl.Message { return &idl.CreateAppResponse{Err: idl.ErrOK, AppID: 5} })
+	if _, err := c.ProbeProvider(t.Context(), "hdfs_x"); err == nil {
+		t.Error("a restore was taken")
+	}
+}

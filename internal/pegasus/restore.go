@@ -143,3 +143,21 @@ func (c *Cluster) restoreListed(ctx context.Context, appID int32) error {
 	}
 	return fmt.Errorf("cluster %q: %w", c.cfg.Name, ErrRestoreForgotten)
 }
+
+// ProbeProvider asks the leading meta for the restore of a backup that cannot exist. It looks for the
+// block service first, so that ERR_OBJECT_NOT_FOUND proves that it has one of that name, and
+// ERR_INVALID_PARAMETERS that it does not (server_state_restore.cpp, sync_app_from_backup_media). The
+// code is the answer's; nothing is changed.
+func (c *Cluster) ProbeProvider(ctx context.Context, provider string) (idl.ErrorCode, error) {
+	nobody := noSuchTable()
+	resp, addr, err := askMetaLong(ctx, c, idl.NameStartRestore, &idl.StartRestoreRequest{
+		ClusterName: nobody, TimeStamp: 1, AppName: nobody, AppID: 1, NewAppName: nobody, BackupProviderName: provider,
+	}, false, storeTimeout, func(r *idl.CreateAppResponse) idl.ErrorCode { return r.Err })
+	if err == nil && resp.Err.OK() {
+		err = fmt.Errorf("cluster %q: %s took the restore of a backup that cannot exist", c.cfg.Name, addr)
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask for block service %q: %w", provider, err)
+	}
+	return resp.Err, nil
+}
