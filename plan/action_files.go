@@ -75,8 +75,8 @@ const (
 type LimitRate struct {
 	Cluster string `json:"cluster"` // label
 	Use     string `json:"use"`     // UseUpload, UseDownload, UseCheckpoint
-	// Flag is the name for the servers' updateConfig, Unit the bytes per second of its 1: 1 MiB (MB in the
-	// servers' names; rate * 1024 * 1024 in hdfs_service.cpp and nfs_client_impl.cpp).
+	// Flag is the name for the servers' updateConfig, Unit the bytes per second of its 1: 1 MiB (MB in
+	// the servers' names; hdfs_service.cpp shifts it by 20).
 	Flag string `json:"flag"`
 	Unit int64  `json:"unit"`
 	Ramp Ramp   `json:"ramp"`
