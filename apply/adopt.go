@@ -127,6 +127,8 @@ func (a *adoption) remember(action plan.Action, record *state.Step) (begun bool,
 		return a.rememberEnvs(record, plan.EnvDefaultTTL)
 	case plan.SetEnvs:
 		return a.rememberEnvs(record, sorted(action.Envs)...)
+	case plan.SetUsage:
+		return a.rememberEnvs(record, plan.EnvUsageScenario)
 	case plan.Verify:
 		record.Cursor = recopied() // rows of the lost run's copy may be on the target
 	}

@@ -29,6 +29,8 @@ func (c *compareRunner) done(context.Context) (bool, string, error) {
 	}
 	text := fmt.Sprintf("%s on the source, %d on the target, 0 differences", plan.Counted(out.SourceRows, "row"), out.TargetRows)
 	switch {
+	case c.r.writtenTwice() && (out.OpenCount > 0 || out.TooMany):
+		text += fmt.Sprintf("; %d keys kept changing meanwhile, which says nothing against them", out.OpenCount)
 	case out.TooMany:
 		text += "; too many keys kept changing, everything is compared again behind the fence"
 	case out.OpenCount > 0:
@@ -38,11 +40,7 @@ func (c *compareRunner) done(context.Context) (bool, string, error) {
 }
 
 func (c *compareRunner) run(ctx context.Context) error {
-	id, err := c.r.duplicationID()
-	if err != nil {
-		return err
-	}
-	patience, err := c.patience(ctx)
+	id, patience, err := c.feed(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,8 +55,11 @@ func (c *compareRunner) run(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	stop := c.watchLoss(ctx, c.a.Source)
-	defer stop()
+	stop := func() {}
+	if id != 0 {
+		stop = c.watchLoss(ctx, c.a.Source)
+	}
+	defer func() { stop() }()
 	out, err := c.r.World.Live.CompareLive(ctx, LiveJob{
 		Source: c.a.Source, Target: c.a.Target, Limits: c.a.Limits, Patience: patience, Cursors: cursors,
 		Save:   func(m map[string]json.RawMessage) error { return saveLiveCursors(journal, prefix, m) },
@@ -70,13 +71,15 @@ func (c *compareRunner) run(ctx context.Context) error {
 	stop()
 	out.Step = c.id
 	c.r.Sink.Emit(out.Verified)
-	if err := c.refuseLoss(ctx, c.a.Source); err != nil {
-		return err
+	if id != 0 {
+		if err := c.refuseLoss(ctx, c.a.Source); err != nil {
+			return err
+		}
 	}
 	if out.Differences > 0 {
 		return c.differs(ctx, journal, id, out)
 	}
-	if out.TooMany {
+	if out.TooMany && id != 0 {
 		c.warn(CodeVerify, "more keys kept changing than are remembered: everything has to be compared again behind the fence, which takes as long as a whole comparison",
 			"compare at a quieter time, or see that limits.write_reject has room for it")
 	}
@@ -88,6 +91,19 @@ func (c *compareRunner) run(ctx context.Context) error {
 		return err
 	}
 	return journal.Discard()
+}
+
+// feed says what brings the target up to date: a duplication, by its id, or clients that write both
+// tables, with id 0; and how long that may take.
+func (c *compareRunner) feed(ctx context.Context) (id int32, patience time.Duration, err error) {
+	if c.r.writtenTwice() {
+		return 0, dualPatience, nil
+	}
+	if id, err = c.r.duplicationID(); err != nil {
+		return 0, 0, err
+	}
+	patience, err = c.patience(ctx)
+	return id, patience, err
 }
 
 // patience is how long a write may take to arrive on the target: on 2.4 and 2.5 the last mutation of a
@@ -127,6 +143,10 @@ func (c *compareRunner) unfinished(ctx context.Context, err error) error {
 func (c *compareRunner) differs(ctx context.Context, journal *state.Journal, id int32, out LiveOutcome) error {
 	if err := journal.Discard(); err != nil {
 		return err
+	}
+	if id == 0 {
+		return &DifferencesError{Step: c.id, Count: out.Differences,
+			Hint: "the first ones are listed above; find the writer of these keys, which does not write both tables: a row that is written on both again becomes equal, then the same command compares anew; or `" + c.r.rollbackCommand() + "`"}
 	}
 	if why := c.behind(ctx, id); why != "" {
 		return &StepError{Step: c.id, Code: CodeVerify,

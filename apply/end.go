@@ -35,7 +35,7 @@ func (r *Run) fail(ctx context.Context, step plan.Step, err error) error {
 		if note != "" {
 			note += "; `" + r.rollbackCommand() + "` lifts the fence"
 		}
-		r.Sink.Emit(event.Interrupted{Step: step.ID, Resume: r.Resume, Note: join(note, r.ratesNote())})
+		r.Sink.Emit(event.Interrupted{Step: step.ID, Resume: r.Resume, Note: join(join(note, r.ratesNote()), r.usageNote())})
 		return &InterruptedError{Step: step.ID, Fenced: r.fenceUp()}
 	}
 	err = r.describe(step, err)
@@ -43,6 +43,7 @@ func (r *Run) fail(ctx context.Context, step plan.Step, err error) error {
 	if !isBudget(err) { // its steps are pending again
 		r.recordFailure(step.ID, err)
 	}
+	r.giveBack(ctx)
 	r.Sink.Emit(failed(step.ID, err))
 	r.stillFenced(step)
 	return err
@@ -147,6 +148,9 @@ func (r *Run) closing() string {
 		return r.closingCutover()
 	}
 	if text := r.closingBackup(); text != "" {
+		return text
+	}
+	if text := r.closingDual(); text != "" {
 		return text
 	}
 	for _, s := range r.Plan.Steps {

@@ -127,7 +127,7 @@ func (r *Run) pastReturn() string {
 // migration be applied again instead of rolled back to its end, the step begins anew.
 func (r *Run) undo(ctx context.Context, step plan.Step) error {
 	switch step.Action.(type) {
-	case plan.Copy, plan.CompareLive, plan.VerifyBackup, plan.VerifyBackupRows:
+	case plan.Copy, plan.CompareLive, plan.VerifyBackup, plan.VerifyBackupRows, plan.RepairResurrected:
 		if err := r.Store.Journal(step.ID).Discard(); err != nil {
 			return err
 		}

@@ -15,9 +15,11 @@ func (r *Run) filesRunner(b base, step plan.Step) runner {
 	if work := r.backupRunner(b, step); work != nil {
 		return work
 	}
+	if work := r.loadingRunner(b, step); work != nil {
+		return work
+	}
 	switch a := step.Action.(type) {
-	case plan.RemoveBackup, plan.Split, plan.RemoveStaging, plan.SetUsage, plan.RestoreUsage, plan.BulkLoad, plan.CancelBulkLoad,
-		plan.RestoreLevel, plan.ManualCompact, plan.AwaitCompaction, plan.ProveDualWrite, plan.RepairResurrected:
+	case plan.RemoveBackup, plan.CancelBulkLoad:
 		return &notYetRunner{b, a}
 	}
 	return nil

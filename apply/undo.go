@@ -54,6 +54,9 @@ func (b base) undoLimit(ctx context.Context, undo plan.Action) (time.Duration, e
 		// A request that may still take effect, the removal, a follower that turns up late, its drop.
 		return 2*b.r.Waits.Undo + b.r.Waits.Transient + b.r.Waits.Call + b.r.Waits.DuplicationSync, nil
 	}
+	if limit, known, err := b.undoLoadingLimit(ctx, undo); known {
+		return limit, err
+	}
 	a, ok := undo.(plan.RestoreEnvs)
 	if !ok {
 		return b.r.Waits.Undo, nil

@@ -13,6 +13,9 @@ func (b base) compensateFiles(ctx context.Context, undo plan.Action) (string, er
 	case plan.RestoreRate:
 		return b.undoRate(ctx, a)
 	}
+	if text, known, err := b.compensateLoading(ctx, undo); known {
+		return text, err
+	}
 	return "", fmt.Errorf("no compensation for action %q", undo.Kind())
 }
 
@@ -23,6 +26,9 @@ func describeUndoFiles(a plan.Action) string {
 		return "give the replica servers of " + a.Cluster + " their transfer limits back"
 	case plan.RemoveBackup:
 		return fmt.Sprintf("remove the backup of %s, if this run made it", a.Source)
+	}
+	if text := describeLoading(a); text != "" {
+		return text
 	}
 	return a.Kind()
 }
@@ -35,5 +41,5 @@ func (r *Run) repairFiles(step plan.Step) string {
 	case plan.RemoveBackup:
 		return r.backupByHand(step.ID, a)
 	}
-	return ""
+	return r.repairLoading(step)
 }
