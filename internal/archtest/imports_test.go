@@ -102,6 +102,9 @@ func mayImport() map[string][]string {
 		"internal/blobstore":          {"internal/atomicfile"},
 		"internal/blobstore/hdfstest": {},
 		"internal/backup":             {"internal/blobstore", "internal/atomicfile"},
+		"internal/sst":                {},
+		"internal/rowfilter":          {},
+		"internal/splitter":           {"internal/backup", "internal/blobstore", "internal/atomicfile", "internal/pegkey", "internal/rowfilter", "internal/sst"},
 		// A plan is made from a declaration and facts, and from nothing else.
 		"plan": {"schema"},
 		// State stores blobs: no plan type, no cluster, no terminal.
