@@ -128,7 +128,7 @@ func TestSourceFails(t *testing.T) {
 	if _, err := Run(t.Context(), job); blobstore.CodeOf(err) != blobstore.CodeConnection {
 		t.Fatal(err)
 	}
-	job.Source.Partitions[2].Open = func(context.Context, func(int)) (Rows, int, error) { return nil, 0, broken }
+	job.Source.Partitions[2].Open = func(context.Context, OpenOptions) (Rows, int, error) { return nil, 0, broken }
 	if _, err := Run(t.Context(), job); blobstore.CodeOf(err) != blobstore.CodeConnection {
 		t.Fatal(err)
 	}

@@ -38,9 +38,17 @@ type Partition struct {
 	Index int
 	// Bytes of its files, for progress and estimates.
 	Bytes int64
-	// Open begins to read it, and tells its data version, 0 or 1. read, which may be nil, is told how many bytes were
-	// read, from the goroutine that reads. A partition may be opened several times, also at once.
-	Open func(ctx context.Context, read func(bytes int)) (rows Rows, dataVersion int, err error)
+	// Open begins to read it, and tells its data version: 0 or 1, below 0 when the files do not say it. A partition may be
+	// opened several times, also at once.
+	Open func(ctx context.Context, o OpenOptions) (rows Rows, dataVersion int, err error)
+}
+
+// OpenOptions of Partition.Open.
+type OpenOptions struct {
+	// Memory in bytes that reading ahead may take, 0 for the reader's own default.
+	Memory int64
+	// Read, when not nil, is told how many bytes were read, from any goroutine.
+	Read func(bytes int)
 }
 
 // Source is the table that is split.

@@ -34,7 +34,7 @@ type table struct {
 func (m table) source() Source {
 	src := Source{Name: "made", Fingerprint: m.fingerprint()}
 	for i, rows := range m.partitions {
-		src.Partitions = append(src.Partitions, Partition{Index: i, Bytes: int64(len(rows)), Open: func(ctx context.Context, _ func(int)) (Rows, int, error) {
+		src.Partitions = append(src.Partitions, Partition{Index: i, Bytes: int64(len(rows)), Open: func(ctx context.Context, _ OpenOptions) (Rows, int, error) {
 			r := &madeRows{rows: rows}
 			if m.gate != nil {
 				r.gate = func() error { return m.gate(ctx) }

@@ -49,11 +49,15 @@ func (r *run) do(ctx context.Context, p part) (err error) {
 	return w.finish(ctx)
 }
 
+// readAhead is the memory in bytes for reading ahead, of all workers together; a reader takes at least 32 KiB per sorted run.
+const readAhead = 64 << 20
+
 // open opens the sources of the part.
 func (w *work) open(ctx context.Context) error {
 	slots := w.part.slots()
+	o := OpenOptions{Memory: int64(readAhead / (w.run.job.Parallel * len(w.part.sources))), Read: w.run.meter.read}
 	for _, i := range w.part.sources {
-		rows, version, err := w.run.job.Source.Partitions[i].Open(ctx, w.run.meter.read)
+		rows, version, err := w.run.job.Source.Partitions[i].Open(ctx, o)
 		if err != nil {
 			return fmt.Errorf("source partition %d: %w", i, err)
 		}
@@ -62,8 +66,11 @@ func (w *work) open(ctx context.Context) error {
 			group: uint64(w.part.group), slots: slots, counts: w.counts,
 		}
 		w.cursors = append(w.cursors, c)
-		if version != 0 && version != DataVersion {
-			return failed(CodeInvalid, c.where(), "", "its data version is %d, and only 0 and 1 are known", version)
+		switch {
+		case version < 0:
+			return failed(CodeInvalid, c.where(), hintRow, "its files do not tell the data version")
+		case version > DataVersion:
+			return failed(CodeInvalid, c.where(), hintRow, "its data version is %d, and only 0 and 1 are known", version)
 		}
 	}
 	return nil
