@@ -26,6 +26,7 @@ type followRunner struct {
 	rejected     rejectedWatch
 	// since is when the follower was first seen although the duplication had not noted it.
 	since time.Time
+	ramp  *ramp
 	// moved are the partitions whose primaries were told to have moved.
 	moved map[int32]bool
 }
@@ -83,6 +84,7 @@ func (f *followRunner) run(ctx context.Context) error {
 	if f.a.Parked && f.ttl == nil {
 		f.ttl = f.newTTLWatch()
 	}
+	f.ramp = f.newRamp(f.a.Rate)
 	return f.awaitProgress(ctx, f.r.Waits.Poll, CodeDuplication, func(ctx context.Context) (sight, error) {
 		s, err := f.look(ctx)
 		if err != nil {
@@ -101,6 +103,9 @@ func (f *followRunner) run(ctx context.Context) error {
 			}
 		}
 		f.rejected.look(ctx, f.base, f.a.Source)
+		if err := f.ramp.look(ctx, false); err != nil { // what was sent tells whether bytes flow
+			return sight{}, err
+		}
 		reason := f.missing(s)
 		return sight{over: reason == "", mark: f.mark(s), limit: f.limit(s), reason: reason, causes: f.causes(s)}, nil
 	})

@@ -107,6 +107,8 @@ func (r *Run) limits(step string) bool {
 			rate = a.Rate
 		case plan.BulkLoad:
 			rate = a.Rate
+		case plan.FollowDuplication:
+			rate = a.Rate
 		case plan.RestoreRate:
 			if a.Step == step && r.record(s.ID).Attempts > 0 && r.record(s.ID).Status != state.Undone {
 				return false

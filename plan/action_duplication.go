@@ -72,6 +72,8 @@ type FollowDuplication struct {
 	FollowerEnvs map[string]string `json:"follower_envs,omitempty"`
 	// Parked says that ParkEnvs took default_ttl off the source: whether it stays in force is looked at.
 	Parked bool `json:"parked,omitempty"`
+	// Rate is the id of the LimitRate step whose ramp rises while the checkpoint is copied, "" for none.
+	Rate string `json:"rate,omitempty"`
 }
 
 // AwaitLag waits until no partition has more outstanding mutations than Threshold, and the drain

@@ -105,17 +105,19 @@ func (b *builder) followSteps(method *schema.DuplicationMethod) []Step {
 	if v, ok := envs[EnvDefaultTTL]; ok {
 		early[EnvDefaultTTL] = v
 	}
-	steps = append(steps, Step{
+	before, back, rateStep := b.checkpointRate()
+	steps = append(append(steps, before...), Step{
 		ID: "duplication", Action: add,
 		Why:    fmt.Sprintf("%s -> %s, with checkpoint", b.source, b.target),
 		Impact: "incr, check_and_set and check_and_mutate on the source are rejected from here on; log files are kept until they are shipped",
 		Undo:   RemoveDuplication{Source: b.source, Target: b.target, Remote: remote, DropFollower: method.DropFollower, Reserve: DropReserve},
 	}, Step{
 		ID:       "follow",
-		Action:   FollowDuplication{Source: b.source, Target: b.target, Remote: remote, Replicas: b.replicas, FollowerEnvs: early, Parked: slices.Contains(parked, EnvDefaultTTL)},
+		Action:   FollowDuplication{Source: b.source, Target: b.target, Remote: remote, Replicas: b.replicas, FollowerEnvs: early, Parked: slices.Contains(parked, EnvDefaultTTL), Rate: rateStep},
 		Why:      fmt.Sprintf("PREPARE, APP, LOG; all %s of the follower have a primary and %d secondaries", plural(int(b.partitions), "partition"), b.replicas-1),
 		Estimate: b.followEstimate(),
 	})
+	steps = append(steps, back...)
 	if len(parked) > 0 {
 		steps = append(steps, Step{
 			ID: "unpark-envs", Action: UnparkEnvs{Table: b.source, Step: "park-envs", Keys: parked},
@@ -155,6 +157,10 @@ func only(envs map[string]string, keys []string) map[string]string {
 // is bounded by the copy of its checkpoint.
 func (b *builder) followEstimate() Estimate {
 	e := estimateMove(0, b.f.SourceTable.Bytes, CopyLimits{}, false)
+	if r := b.m.Limits.SendRate; r != nil { // per disk; servers have one at least
+		slow := rampTime(b.f.SourceTable.Bytes/uint64(max(b.f.Source.Alive(), 1)), Ramp{Start: r.Start, Step: r.Step, Max: r.Max, Every: r.Every})
+		e.Duration, e.High = max(e.Duration, slow), max(e.High, slow)
+	}
 	return e.Plus(Estimate{Duration: 70 * time.Second, Low: 40 * time.Second, High: 3 * time.Minute})
 }
 

@@ -98,8 +98,8 @@ func (b *builder) estimateIngest() Estimate {
 	}
 	alive := max(b.f.Target.Alive(), 1)
 	slots := max(alive*ingestAtOnce/int(max(b.replicas, 1)), 1)
-	rounds := time.Duration((int(b.partitions) + slots - 1) / slots)
-	return Estimate{Duration: rounds*each + look/2, Low: each, High: 2*rounds*each + look}
+	all := time.Duration((int(b.partitions)+slots-1)/slots) * each
+	return Estimate{Duration: all + look/2, Low: each, High: 2*all + look}
 }
 
 func (b *builder) estimateCompact() Estimate {

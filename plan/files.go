@@ -64,6 +64,23 @@ func (b *builder) rateSteps(id, cluster, use string, t schema.ProviderType) (bef
 	if r == nil || flag == "" {
 		return nil, nil, ""
 	}
+	before, after = b.rampSteps(id, cluster, use, flag)
+	return before, after, id
+}
+
+// checkpointRate limits what servers of the source send when a follower copies its checkpoint.
+func (b *builder) checkpointRate() (before, after []Step, ref string) {
+	if b.m.Limits.SendRate == nil {
+		return nil, nil, ""
+	}
+	const id = "checkpoint-rate"
+	before, after = b.rampSteps(id, b.source.Cluster, UseCheckpoint, FlagCheckpoint)
+	return before, after, id
+}
+
+// rampSteps limit a use by a flag, and take the limit back.
+func (b *builder) rampSteps(id, cluster, use, flag string) (before, after []Step) {
+	r := b.m.Limits.SendRate
 	ramp := Ramp{Start: r.Start, Step: r.Step, Max: r.Max, Every: r.Every}
 	before = []Step{{
 		ID:     id,
@@ -76,7 +93,7 @@ func (b *builder) rateSteps(id, cluster, use string, t schema.ProviderType) (bef
 		ID: id + "-back", Action: RestoreRate{Cluster: cluster, Step: id},
 		Why: "every server of " + cluster + " gets its own " + flag + " back",
 	}}
-	return before, after, id
+	return before, after
 }
 
 // String says how the rate rises.

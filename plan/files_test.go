@@ -312,3 +312,20 @@ func TestRunUnderWayTakesTheRateDeclaredNow(t *testing.T) {
 		t.Errorf("advice %v, checks %v", p.Advice, p.Checks)
 	}
 }
+
+// TestDuplicationLimitsTheCopyOfItsCheckpoint: the limit is there before servers copy, and gone before it is compared.
+func TestDuplicationLimitsTheCopyOfItsCheckpoint(t *testing.T) {
+	m, f := dupOrders(), dupFacts()
+	p := build(t, ramped(m), f)
+	at := func(id string) int { return slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.ID == id }) }
+	if limit, add, follow, back := at("checkpoint-rate"), at("duplication"), at("follow"), at("checkpoint-rate-back"); limit < 0 || limit > add || back != follow+1 {
+		t.Fatalf("checkpoint-rate %d, duplication %d, follow %d, checkpoint-rate-back %d: %v", limit, add, follow, back, p.Checks)
+	}
+	a := p.Steps[at("checkpoint-rate")].Action.(plan.LimitRate)
+	if a.Flag != plan.FlagCheckpoint || a.Use != plan.UseCheckpoint || a.Cluster != "east" {
+		t.Errorf("%+v", a)
+	}
+	if got := p.Steps[at("follow")].Action.(plan.FollowDuplication).Rate; got != "checkpoint-rate" {
+		t.Errorf("follow ramps %q", got)
+	}
+}

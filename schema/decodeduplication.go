@@ -92,13 +92,20 @@ func (m *DuplicationMethod) checkVerify(l *loader, mig *Migration, b *hclsyntax.
 	}
 }
 
+// checkpointBlock is the default of nfs_copy_block_bytes (nfs_client_impl.cpp): a bucket that fills with less per
+// second never holds a whole one.
+const checkpointBlock = 4 << 20
+
 // checkLimits refuses the limits that a duplication cannot keep, and tells of those that limit
 // nothing here.
 func (m *DuplicationMethod) checkLimits(l *loader, mig *Migration, b *hclsyntax.Block) {
 	if b == nil {
 		return
 	}
-	l.refuseLimits(b, m.Kind(), "write_reject, rows_per_second and bytes_per_second")
+	l.refuseLimits(b, m.Kind(), "send_rate, write_reject, rows_per_second and bytes_per_second", "send_rate")
+	if r := mig.Limits.SendRate; r != nil && r.Start > 0 && r.Start < checkpointBlock {
+		l.errorf(CodeLimit, mig.Limits.Range, "begin with 4MiB or more", "send_rate.start is below 4 MiB, the piece in which servers copy a checkpoint (nfs_copy_block_bytes)")
+	}
 	without := func(name, hint, why string) {
 		if a := b.Body.Attributes[name]; a != nil {
 			l.warnf(CodeNoEffect, a.NameRange, hint, "limits.%s has no effect: %s", name, why)

@@ -178,7 +178,7 @@
 //
 // Of the language but not of this release, and refused with that answer: source_writes = "catch_up";
 // verify.mode "sample" and "count"; after.source = "drop" with the methods copy, backup_restore and
-// backup_bulk_load; limits.send_rate with the methods copy and duplication; limits.window and limits.stop_if
+// backup_bulk_load; limits.send_rate with method copy; limits.window and limits.stop_if
 // (source_p99, disk_free). A setting that a method cannot honour is an error, never ignored.
 //
 // # Values
