@@ -15,6 +15,7 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/actuate"
 	"github.com/pegmigrate/pegmigrate/internal/observe"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
+	"github.com/pegmigrate/pegmigrate/internal/provider"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/schema"
 	"github.com/pegmigrate/pegmigrate/state"
@@ -36,6 +37,7 @@ type session struct {
 	args      []string // flags and folder that name this migration again
 	clusters  map[string]*pegasus.Cluster
 	actuators *actuate.Clusters
+	stores    *provider.Stores
 }
 
 // diagnosed says that the configuration has mistakes, which are printed already.
@@ -102,7 +104,7 @@ func (s *session) connect(ctx context.Context) error {
 func (s *session) connectAny(ctx context.Context) (failed []error) {
 	s.clusters = map[string]*pegasus.Cluster{}
 	for _, c := range []*schema.Cluster{s.migration.Source.Cluster, s.migration.Target.Cluster} {
-		if s.clusters[c.Label] != nil {
+		if c == nil || s.clusters[c.Label] != nil { // nil is a source of which a backup remains
 			continue
 		}
 		open, err := s.env.openCluster(ctx, c.Label, c.MetaServers, place(c))
@@ -113,6 +115,7 @@ func (s *session) connectAny(ctx context.Context) (failed []error) {
 		s.clusters[c.Label] = open
 	}
 	s.actuators = actuate.NewClusters(s.clusters)
+	s.stores = provider.NewStores()
 	return failed
 }
 
@@ -158,6 +161,9 @@ func (s *session) close() {
 	for _, c := range s.clusters {
 		c.Close()
 	}
+	if s.stores != nil {
+		s.stores.Close()
+	}
 }
 
 // observeLimit bounds one look at both clusters.
@@ -172,9 +178,12 @@ func (s *session) observe(ctx context.Context) (plan.Facts, error) {
 	if d, ok := m.Method.(*schema.DuplicationMethod); ok {
 		opts = append(opts, observe.WithDuplication(d, s.env.zookeeper()))
 	}
-	facts, err := observe.Look(ctx,
-		observe.Side{Cluster: s.clusters[m.Source.Cluster.Label], Label: m.Source.Cluster.Label,
-			MetaServers: m.Source.Cluster.MetaServers, Table: m.Source.Table},
+	opts = append(opts, observe.WithFiles(m, s.stores, s.env.Now))
+	source := observe.Side{Table: m.Source.Table}
+	if c := m.Source.Cluster; c != nil {
+		source.Cluster, source.Label, source.MetaServers = s.clusters[c.Label], c.Label, c.MetaServers
+	}
+	facts, err := observe.Look(ctx, source,
 		observe.Side{Cluster: s.clusters[m.Target.Cluster.Label], Label: m.Target.Cluster.Label,
 			MetaServers: m.Target.Cluster.MetaServers, Table: m.Target.Table}, opts...)
 	if err != nil && !errors.Is(err, context.Canceled) {

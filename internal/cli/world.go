@@ -19,6 +19,15 @@ func (s *session) world() apply.World {
 		Duplications: actuate.NewDuplications(s.actuators),
 		Levels:       actuate.NewLevels(s.actuators),
 		Traffic:      actuate.NewTraffic(s.actuators, s.env.Now),
+
+		Backups:     actuate.NewBackups(s.actuators),
+		Restores:    actuate.NewRestores(s.actuators),
+		BulkLoads:   actuate.NewBulkLoads(s.actuators),
+		Stores:      actuate.NewStores(s.stores),
+		Files:       actuate.NewFiles(s.actuators, s.stores, s.env.Now),
+		Rates:       actuate.NewRates(s.actuators),
+		Compactions: actuate.NewCompactions(s.actuators),
+		DualWrites:  actuate.NewDualWrites(s.actuators, s.env.Now),
 	}
 }
 
@@ -34,8 +43,10 @@ func (e Env) zookeeper() metaproxy.Options {
 
 // watchdog gives a run the process that lifts the fence of a cut-over when the run dies.
 func (s *session) watchdog(p *plan.Plan) apply.Watchdog {
-	w := &watchdog{env: s.env, dir: s.dir, migration: s.migration.Name, source: p.Source.Cluster,
-		metas: s.migration.Source.Cluster.MetaServers}
+	w := &watchdog{env: s.env, dir: s.dir, migration: s.migration.Name, source: p.Source.Cluster}
+	if c := s.migration.Source.Cluster; c != nil {
+		w.metas = c.MetaServers
+	}
 	if p.Back { // clients are on the other cluster
 		w.metas = s.migration.Target.Cluster.MetaServers
 	}

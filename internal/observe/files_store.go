@@ -9,6 +9,7 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/backup"
 	"github.com/pegmigrate/pegmigrate/internal/blobstore"
 	"github.com/pegmigrate/pegmigrate/internal/provider"
+	"github.com/pegmigrate/pegmigrate/internal/splitter"
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
@@ -123,6 +124,7 @@ func readBackup(ctx context.Context, s blobstore.Store, b *plan.BackupFacts) {
 			b.Taken = taken
 		}
 	}
+	b.DataVersion = dataVersion(ctx, s, found)
 }
 
 // lookAtStaging tells what lies where the input of the load will be written.
@@ -144,4 +146,18 @@ func (l *filesLook) lookAtStaging(ctx context.Context, n fileNeeds, f *plan.Fact
 		out.Staged = true
 		out.TargetStore.Problem = fmt.Sprintf("what lies in %s cannot be read: %s", input.Dir(), problemOf(err))
 	}
+}
+
+// dataVersion is that of the first partition's rows, which all have; -1 when it cannot be read.
+func dataVersion(ctx context.Context, s blobstore.Store, b *backup.Backup) int32 {
+	source := splitter.FromBackup(s, b)
+	if len(source.Partitions) == 0 {
+		return -1
+	}
+	rows, version, err := source.Partitions[0].Open(ctx, splitter.OpenOptions{})
+	if err != nil {
+		return -1
+	}
+	_ = rows.Close() // nothing was read of it
+	return int32(version)
 }
