@@ -27,6 +27,9 @@ func (k *backupRunner) done(ctx context.Context) (bool, string, error) {
 	if m.ID == 0 || len(m.Dead) > 0 {
 		return false, "there is no backup yet", nil
 	}
+	if k.stale(m) {
+		return false, fmt.Sprintf("backup %d is older than %s", m.ID, k.a.After), nil
+	}
 	stored, err := k.stored(ctx, k.a.Provider, backupPlace(k.a, m.ID))
 	switch {
 	case errors.Is(err, ErrNoBackup), errors.Is(err, ErrDamaged):
@@ -53,6 +56,9 @@ func (b base) stored(ctx context.Context, p plan.Provider, ref BackupRef) (s Sto
 
 func (k *backupRunner) run(ctx context.Context) error {
 	k.ramp = k.newRamp(k.a.Rate)
+	if err := k.dropStale(ctx); err != nil {
+		return err
+	}
 	for try := 1; ; try++ {
 		if err := k.clearDead(ctx, k.a); err != nil {
 			return err
@@ -135,7 +141,9 @@ func (k *backupRunner) adopt(ctx context.Context) (bool, error) {
 		if stored.Ref.AppID != k.a.AppID || stored.Ref.Table != k.a.Source.Table || stored.Ref.Partitions != k.a.Partitions {
 			continue
 		}
-		return true, k.r.rememberBackup(k.id, func(m *backupMemory) { m.ID, m.Adopted = ref.ID, true })
+		return true, k.r.rememberBackup(k.id, func(m *backupMemory) {
+			m.ID, m.Adopted, m.Asked = ref.ID, true, time.UnixMilli(ref.ID)
+		})
 	}
 	return false, nil
 }
@@ -180,7 +188,7 @@ func (k *backupRunner) start(ctx context.Context) error {
 // know makes the id of this run's backup durable. proven says that the server named it in its answer.
 func (k *backupRunner) know(id int64, proven bool) error {
 	return k.r.rememberBackup(k.id, func(m *backupMemory) {
-		m.Recovered = m.Recovered && !proven
+		m.Recovered, m.Asked = m.Recovered && !proven, m.Last
 		m.ID, m.Adopted, m.Sent, m.Last, m.Known = id, false, time.Time{}, time.Time{}, nil
 	})
 }

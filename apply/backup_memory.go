@@ -21,6 +21,8 @@ const kindBackup = "backup"
 type backupMemory struct {
 	// ID is the backup's, 0 until it is known.
 	ID int64 `json:"id,omitempty"`
+	// Asked is when the request for it left, by our clock; zero when that is not known.
+	Asked time.Time `json:"asked,omitzero"`
 	// Adopted says that it was there before: it is never removed.
 	Adopted bool `json:"adopted,omitempty"`
 	// Sent is when the first request left whose backup is not known, Last when the last one did; zero when

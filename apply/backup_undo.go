@@ -80,8 +80,8 @@ func (b base) lastBackup(ctx context.Context, a plan.Backup) (m backupMemory, li
 // awaitEnd waits until a backup is finished or dead, and nobody writes into its folder any more.
 func (b base) awaitEnd(ctx context.Context, a plan.Backup, id int64) error {
 	s, err := b.lookAtBackup(ctx, a, id)
-	if err == nil && s.files.Info && !s.underway() && s.uploading == 0 {
-		return nil // it is finished: who uploads to its end has nothing left to write
+	if err == nil && s.files.Info && !s.underway() && (s.known || s.uploading == 0) {
+		return nil // it is finished, and servers tell of uploads that ended a while ago
 	}
 	return b.awaitQuiet(ctx, a, []int64{id})
 }

@@ -84,6 +84,8 @@ func (w *fakeWorld) advance() {
 		}
 	}
 	w.now = now
+	w.backups()
+	w.restoring()
 }
 
 // busy says whether anything happens by itself.

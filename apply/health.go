@@ -24,6 +24,10 @@ func (h *healthRunner) done(ctx context.Context) (bool, string, error) {
 	if health.Full < health.Partitions || health.Partitions == 0 {
 		return false, fmt.Sprintf("%d of %d partitions are fully replicated", health.Full, health.Partitions), nil
 	}
+	whole := fmt.Sprintf("all %d partitions have %d replicas", health.Partitions, h.a.Replicas)
+	if !h.r.marks() {
+		return true, whole, nil
+	}
 	s, err := h.table(ctx, h.a.Table)
 	if err != nil {
 		return false, "", err
@@ -31,7 +35,13 @@ func (h *healthRunner) done(ctx context.Context) (bool, string, error) {
 	if m, _ := marker.Parse(s.Envs[marker.Env]); m == nil || m.Lineage != h.r.Store.Document().Lineage {
 		return false, "the target does not carry the marker yet", nil
 	}
-	return true, fmt.Sprintf("all %d partitions have %d replicas", health.Partitions, h.a.Replicas), nil
+	return true, whole, nil
+}
+
+// marks says whether the plan puts ownership markers up: not where the source is a backup, whose target names it.
+func (r *Run) marks() bool {
+	_, owns := firstStep[plan.Own](r.Plan)
+	return owns || r.Plan.Back
 }
 
 func (h *healthRunner) health(ctx context.Context) (Health, error) {
@@ -51,7 +61,7 @@ func (h *healthRunner) run(ctx context.Context) error {
 			return health.Full >= health.Partitions && health.Partitions > 0,
 				fmt.Sprintf("%d of %d partitions fully replicated, %d without primary", health.Full, health.Partitions, health.NoPrimary), nil
 		})
-	if err != nil {
+	if err != nil || !h.r.marks() {
 		return err
 	}
 	p, err := h.r.priors()
