@@ -128,14 +128,15 @@ func (d *decompressor) close() {
 }
 
 // decompress gives the content of a block. The result uses dst's room where it suffices; without compression it is src
-// itself. A content of more than limit bytes is refused before room is made for it. version is the file's format_version.
+// itself. A content of more than limit bytes is refused before room is made for it; so is an empty one, for every block has a
+// number of restarts at its end, and the LZ4 library faults on an empty target. version is the file's format_version.
 func (d *decompressor) decompress(dst []byte, kind Compression, src []byte, version uint32, limit int) ([]byte, error) {
 	switch kind {
 	case NoCompression:
 		return src, nil
 	case Snappy:
 		n, err := snappy.DecodedLen(src)
-		if err != nil || n > limit {
+		if err != nil || n > limit || n == 0 {
 			return nil, damaged("a Snappy block says that it holds %d bytes; %d are allowed", n, limit)
 		}
 		out, err := snappy.Decode(room(dst, n), src)
@@ -145,7 +146,7 @@ func (d *decompressor) decompress(dst []byte, kind Compression, src []byte, vers
 		return out, nil
 	case LZ4, lz4HC:
 		n, head := sizeInFront(src, version)
-		if head == 0 || n > uint64(limit) {
+		if head == 0 || n > uint64(limit) || n == 0 {
 			return nil, damaged("an LZ4 block says that it holds %d bytes; %d are allowed", n, limit)
 		}
 		out := room(dst, int(n))
@@ -166,7 +167,7 @@ func (d *decompressor) decompress(dst []byte, kind Compression, src []byte, vers
 
 func (d *decompressor) unzstd(dst, src []byte, limit int) ([]byte, error) {
 	n, head := sizeInFront(src, compressFormatSince) // ZSTD came after the old form
-	if head == 0 || n > uint64(limit) {
+	if head == 0 || n > uint64(limit) || n == 0 {
 		return nil, damaged("a ZSTD block says that it holds %d bytes; %d are allowed", n, limit)
 	}
 	if d.zstd == nil {
