@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/cli"
+	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 	"github.com/pegmigrate/pegmigrate/internal/sandbox"
 	"github.com/pegmigrate/pegmigrate/internal/sandboxtest"
 	"github.com/pegmigrate/pegmigrate/schema"
@@ -39,6 +41,28 @@ func examples() map[string]example {
 			{want: cli.ExitDone, args: []string{"status"}},
 			{want: cli.ExitDone, args: []string{"report"}},
 		}},
+		"backup_restore":   {moves: true, commands: throughFiles()},
+		"backup_bulk_load": {moves: true, commands: throughFiles()},
+		"dual_write": {moves: true, commands: []command{
+			{want: cli.ExitDone, args: []string{"validate"}},
+			{want: cli.ExitDone, args: []string{"plan"}},
+			{want: cli.ExitGate, args: []string{"apply", "-auto-approve"}},
+			{want: cli.ExitGate, args: []string{"apply", "-approve", "dual_write"}, writers: true},
+			{want: cli.ExitDone, args: []string{"apply", "-approve", "cutover"}},
+			{want: cli.ExitDone, args: []string{"status"}},
+		}},
+	}
+}
+
+// throughFiles is what the README.md of both methods that begin with a fenced source says.
+func throughFiles() []command {
+	return []command{
+		{want: cli.ExitDone, args: []string{"validate"}},
+		{want: cli.ExitDone, args: []string{"plan"}},
+		{want: cli.ExitGate, args: []string{"apply", "-auto-approve"}},
+		{want: cli.ExitDone, args: []string{"apply", "-approve", "backup"}},
+		{want: cli.ExitDone, args: []string{"verify"}},
+		{want: cli.ExitDone, args: []string{"status"}},
 	}
 }
 
@@ -77,6 +101,8 @@ func TestMain(m *testing.M) {
 type command struct {
 	want int
 	args []string
+	// writers says that clients write both tables while the command runs.
+	writers bool
 }
 
 func TestExamplesAreCleanAndFormatted(t *testing.T) {
@@ -105,7 +131,8 @@ func TestExamplesRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
-			east, west := start(t, "east"), start(t, "west")
+			store := t.TempDir()
+			east, west := start(t, "east", store), start(t, "west", store)
 			if err := sandbox.Link(east, west); err != nil {
 				t.Fatal(err)
 			}
@@ -115,12 +142,18 @@ func TestExamplesRun(t *testing.T) {
 			if err := os.CopyFS(dir, os.DirFS(name)); err != nil {
 				t.Fatal(err)
 			}
-			e := environment(east, west, routing)
+			e := environment(east, west, routing, store)
 			for _, c := range ex.commands {
 				var out bytes.Buffer
 				e.Stdout, e.Stderr = &out, &out
 				args := append(append([]string{"pegmigrate"}, c.args...), dir)
-				if got := cli.Run(ctx, args, e); got != c.want {
+				stop := func() {}
+				if c.writers {
+					stop = writeBoth(ctx, t, "orders", east, west)
+				}
+				got := cli.Run(ctx, args, e)
+				stop()
+				if got != c.want {
 					t.Fatalf("%v: exit code %d, want %d\n%s", c.args, got, c.want, out.String())
 				}
 			}
@@ -137,9 +170,39 @@ func TestExamplesRun(t *testing.T) {
 	}
 }
 
-func start(t *testing.T, name string) *sandbox.Cluster {
+// writeBoth lets clients write both tables until stop is called, each row again until both have it.
+func writeBoth(ctx context.Context, t *testing.T, table string, clusters ...*sandbox.Cluster) (stop func()) {
 	t.Helper()
-	c, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Name: name, Metas: 2, TimeFactor: 200})
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		every := time.NewTicker(5 * time.Millisecond)
+		defer every.Stop()
+		for i := 0; ; i++ {
+			row := slices.Values([]sandbox.Row{{Key: pegkey.Encode(nil, fmt.Appendf(nil, "written-%d", i%500), []byte("s")), Value: fmt.Appendf(nil, "value %d", i)}})
+			for _, c := range clusters {
+				for c.Load(table, row) != nil && ctx.Err() == nil {
+					<-every.C
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-every.C:
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-over
+	}
+}
+
+func start(t *testing.T, name, store string) *sandbox.Cluster {
+	t.Helper()
+	c, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Config{Name: name, Metas: 2, TimeFactor: 200,
+		BlockServices: map[string]string{"backups": store}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,11 +248,12 @@ func fill(ctx context.Context, t *testing.T, c *sandbox.Cluster, table string) {
 
 // environment is a real process's, but for the addresses of the clusters, fewer partitions than the
 // example asks for, and waits that suit a sandbox.
-func environment(east, west *sandbox.Cluster, routing *sandbox.Routing) cli.Env {
+func environment(east, west *sandbox.Cluster, routing *sandbox.Routing, store string) cli.Env {
 	e := cli.OS("test")
 	e.Environ = append(os.Environ(), "NO_COLOR=1", "PEGMIGRATE_VAR_partitions=16",
 		fmt.Sprintf("PEGMIGRATE_VAR_east_meta_servers=%s", list(east.MetaServers())),
 		fmt.Sprintf("PEGMIGRATE_VAR_west_meta_servers=%s", list(west.MetaServers())),
+		"PEGMIGRATE_VAR_store_name=backups", "PEGMIGRATE_VAR_store_type=local_service", "PEGMIGRATE_VAR_store_args="+store,
 		"PEGMIGRATE_VAR_traffic_proof=1s", "PEGMIGRATE_VAR_root="+sandbox.RouteRoot,
 		fmt.Sprintf("PEGMIGRATE_VAR_proxies=%s", list(routing.ProxyAddrs())))
 	e.Stdin = new(bytes.Buffer)
