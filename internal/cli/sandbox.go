@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,18 +48,41 @@ func (e Env) sandboxUp() *ucli.Command {
 			&ucli.StringFlag{Name: "version", Value: sandbox.Version250, Usage: "the `RELEASE` of the servers: " + strings.Join(sandbox.Versions(), ", ")},
 			&ucli.Float64Flag{Name: "time-factor", Value: 100, Usage: "divide the servers' real intervals by this"},
 			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "makes placements and scan context ids repeatable"},
+			&ucli.StringSliceFlag{Name: "block-service", Usage: "`NAME=DIR`: a provider of type local_service that all clusters share; may be repeated"},
 			&ucli.Float64Flag{Name: "ship-rate", Usage: "mutations per second that each partition duplicates at most; 0 means no bound"},
 		},
 		Action: func(c *ucli.Context) error {
 			if err := need(c, "dir"); err != nil {
 				return err
 			}
-			err := sandbox.Up(c.Context, sandbox.UpConfig{Dir: c.String("dir"), Clusters: c.Int("clusters"), Metas: c.Int("metas"),
+			services, err := blockServices(c.StringSlice("block-service"))
+			if err != nil {
+				return err
+			}
+			err = sandbox.Up(c.Context, sandbox.UpConfig{Dir: c.String("dir"), Clusters: c.Int("clusters"), Metas: c.Int("metas"),
 				Replicas: c.Int("replicas"), TimeFactor: c.Float64("time-factor"), Seed: c.Uint64("seed"), MetaProxies: c.Int("metaproxies"),
-				Version: c.String("version"), ShipRate: c.Float64("ship-rate"), Log: e.Stderr})
+				Version: c.String("version"), ShipRate: c.Float64("ship-rate"), BlockServices: services, Log: e.Stderr})
 			return sandboxFailure(err)
 		},
 	}
+}
+
+// blockServices reads NAME=DIR; folders of the working directory are made absolute, since they
+// also stand in the configuration that servers tell.
+func blockServices(list []string) (map[string]string, error) {
+	services := map[string]string{}
+	for _, text := range list {
+		name, dir, ok := strings.Cut(text, "=")
+		if !ok || name == "" || dir == "" || services[name] != "" {
+			return nil, failf(codeSandbox, "write -block-service backup=/srv/blocks, each name once", "-block-service %q", text)
+		}
+		path, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, failf(codeSandbox, "give an absolute folder", "-block-service %q: %v", text, err)
+		}
+		services[name] = path
+	}
+	return services, nil
 }
 
 func (e Env) sandboxLoad() *ucli.Command {
@@ -143,7 +167,7 @@ func (e Env) sandboxFault() *ucli.Command {
 			&ucli.StringFlag{Name: "code", Usage: "error `CODE` of kind fail", Value: string(idl.ErrBusy)},
 			&ucli.BoolFlag{Name: "after", Usage: "after the call was executed instead of before"},
 			&ucli.IntFlag{Name: "times", Usage: "end after so many hits"},
-			&ucli.DurationFlag{Name: "delay", Usage: "of kinds delay and bounce-replica"},
+			&ucli.DurationFlag{Name: "delay", Usage: "of kinds delay, bounce-replica, slow-transfer, slow-compaction and the like"},
 			&ucli.DurationFlag{Name: "every", Usage: "repeat faults of servers and partitions"},
 			&ucli.IntFlag{Name: "server", Usage: "index of the server; without it another one each time"},
 			&ucli.StringFlag{Name: "table", Usage: "this table only"},

@@ -35,6 +35,16 @@ func (r *replica) admitWrite(q *request) admission {
 		return admission{code: idl.ErrParentPartitionMisused}
 	case r.status != idl.ReplicaPrimary:
 		return admission{code: idl.ErrInvalidState}
+	case r.bulk.ingesting && q.Name == idl.NameIngest:
+		return admission{code: idl.ErrNoNeedOperate}
+	case r.bulk.ingesting:
+		r.counts.rejected++
+		r.node.srv.perf.files.ingestRejected.Add(1)
+		return admission{code: idl.ErrOperationDisabled}
+	case q.Name == idl.NameIngest && r.bulk.status != idl.BulkLoadDownloaded && r.bulk.status != idl.BulkLoadIngesting:
+		return admission{code: idl.ErrInvalidState}
+	case q.Name == idl.NameIngest && r.members < r.maxMembers:
+		return admission{code: idl.ErrNotEnoughMember}
 	case r.members < r.minMembers:
 		return admission{code: idl.ErrNotEnoughMember}
 	case q.unthrottled || !r.env.throttlesWrites():

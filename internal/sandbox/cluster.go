@@ -47,6 +47,15 @@ type Cluster struct {
 	leader *metaServer // nil while none is elected
 	active bool        // the leader has read its state
 	peers  []*Cluster  // linked ones, this one included
+	// backups is in the memory of the leading meta, bulkLoads by table is not. bulkLock lets
+	// one load at a time run.
+	backups   []*coldBackup
+	bulkLoads map[int32]*bulkLoad
+	bulkLock  bool
+
+	// files guards scratchDir, "" until a replica keeps files.
+	files      sync.Mutex
+	scratchDir string
 }
 
 // Start starts a cluster and returns when all its servers listen. Cancelling ctx
@@ -66,6 +75,8 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 		done:   make(chan struct{}),
 		random: rand.New(rand.NewPCG(cfg.Seed, 0x70656761737573)),
 		level:  idl.MetaLively,
+
+		bulkLoads: make(map[int32]*bulkLoad),
 	}
 	if c.release, err = releaseOf(cfg.Version); err != nil {
 		return nil, err
@@ -141,7 +152,7 @@ func (c *Cluster) Close() error {
 		}
 	}
 	c.wg.Wait()
-	return nil
+	return c.removeScratch()
 }
 
 // begin counts one more goroutine or callback, unless the cluster is closed; the

@@ -53,6 +53,13 @@ type Config struct {
 	// DuplicationDisabled is [replication] duplication_enabled = false: metas have no
 	// duplication service, its RPCs answer ERR_SERVICE_NOT_ACTIVE.
 	DuplicationDisabled bool
+	// BlockServices are the sections [block_service.NAME] of all servers, each of type
+	// local_service with the given folder, which is made when absent. Clusters share one by
+	// naming the same folder.
+	BlockServices map[string]string
+	// BackupDisabled is [meta_server] cold_backup_disabled = true: the RPCs about backups
+	// answer ERR_SERVICE_NOT_ACTIVE.
+	BackupDisabled bool
 	// ClockSkew is how far the clocks of the cluster's servers are ahead, where rows
 	// are concerned: expiry, default TTL, TTL answers. Negative means behind.
 	ClockSkew time.Duration
@@ -86,6 +93,11 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("sandbox: cluster name %q has outer white space", cfg.Name)
 	case !(cfg.ShipRate >= 0):
 		return cfg, fmt.Errorf("sandbox: ship rate %v is negative", cfg.ShipRate)
+	}
+	for name, dir := range cfg.BlockServices {
+		if name == "" || strings.ContainsAny(name, " \t\n[]") || dir == "" {
+			return cfg, fmt.Errorf("sandbox: block service %q in folder %q needs a name of one word and a folder", name, dir)
+		}
 	}
 	return cfg, validClusterIDs(cfg.ClusterIDs)
 }

@@ -148,7 +148,9 @@ func (c *Cluster) Compact(table string) error {
 		}
 		if r := p.primary.replica(p.gpid()); r != nil {
 			r.part.mu.Lock()
-			r.part.sweep(r.nowTs(), &r.env)
+			if r.env.scenario != scenarioBulkLoad { // it forbids automatic compactions
+				r.part.sweep(r.nowTs(), &r.env)
+			}
 			r.part.mu.Unlock()
 		}
 	}

@@ -46,6 +46,24 @@ const (
 	// Fault.Metas. Clearing does not bring them back.
 	FaultForgetClusterID    FaultKind = "forget-cluster-id"
 	FaultForgetClusterMetas FaultKind = "forget-cluster-metas"
+
+	// The third group happens to files, until it is cleared or has hit Fault.Times often.
+	// Fault.Partition limits it even without Fault.Table.
+
+	// FaultFailUpload fails the backup of a partition, FaultFailDownload a download of a bulk
+	// load (which fails it) or of a restore (which tries again).
+	FaultFailUpload   FaultKind = "fail-upload"
+	FaultFailDownload FaultKind = "fail-download"
+	// FaultDamageFile flips a bit of each file that a backup uploads, behind its sum.
+	FaultDamageFile FaultKind = "damage-file"
+	// FaultDiskFull cuts what a backup writes, unnoticed by the servers, and leaves sidecars empty.
+	FaultDiskFull FaultKind = "disk-full"
+	// FaultFailIngest fails the ingestion of a partition.
+	FaultFailIngest FaultKind = "fail-ingest"
+	// FaultSlowTransfer and FaultSlowCompaction add Fault.Delay to each file, or to each manual
+	// compaction of a replica.
+	FaultSlowTransfer   FaultKind = "slow-transfer"
+	FaultSlowCompaction FaultKind = "slow-compaction"
 )
 
 // FaultKinds are all kinds, for help texts.
@@ -54,7 +72,7 @@ func FaultKinds() []FaultKind {
 		FaultKillReplica, FaultRestartReplica, FaultBounceReplica, FaultKillMeta, FaultRestartMeta,
 		FaultLoseLeader, FaultMovePrimary, FaultCutAll, FaultCompact,
 		FaultStallDuplication, FaultForgetClusterID, FaultForgetClusterMetas,
-	})
+	}, fileFaults())
 }
 
 // callFaults are the kinds that happen to single calls.
@@ -96,11 +114,21 @@ type Fault struct {
 	Partition *int `json:"partition,omitempty"`
 }
 
+// fileFaults are the kinds that happen to files.
+func fileFaults() []FaultKind {
+	return []FaultKind{FaultFailUpload, FaultFailDownload, FaultDamageFile, FaultDiskFull, FaultFailIngest, FaultSlowTransfer, FaultSlowCompaction}
+}
+
+// onFiles tells whether the fault happens to files.
+func (f Fault) onFiles() bool { return slices.Contains(fileFaults(), f.Kind) }
+
 // onCalls tells whether the fault happens to single calls.
 func (f Fault) onCalls() bool { return slices.Contains(callFaults(), f.Kind) }
 
 // lasts tells whether the fault goes on until it is cleared.
-func (f Fault) lasts() bool { return f.onCalls() || f.Every > 0 || f.Kind == FaultStallDuplication }
+func (f Fault) lasts() bool {
+	return f.onCalls() || f.onFiles() || f.Every > 0 || f.Kind == FaultStallDuplication
+}
 
 // validate refuses faults that could never happen.
 func (f Fault) validate() error {
@@ -113,7 +141,9 @@ func (f Fault) validate() error {
 		return fmt.Errorf("sandbox: fault %s: times, delay and interval cannot be negative", f.Kind)
 	case f.After && (f.Kind == FaultLateCommit || f.Kind == FaultReplay):
 		return fmt.Errorf("sandbox: fault %s happens before the call is executed", f.Kind)
-	case f.Delay == 0 && (f.Kind == FaultDelay || f.Kind == FaultLateCommit || f.Kind == FaultReplay):
+	case f.onFiles() && f.Every > 0:
+		return fmt.Errorf("sandbox: fault %s happens to files, an interval means nothing", f.Kind)
+	case f.Delay == 0 && slices.Contains([]FaultKind{FaultDelay, FaultLateCommit, FaultReplay, FaultSlowTransfer, FaultSlowCompaction}, f.Kind):
 		return fmt.Errorf("sandbox: fault %s needs a delay", f.Kind)
 	case f.Remote == "" && (f.Kind == FaultForgetClusterID || f.Kind == FaultForgetClusterMetas):
 		return fmt.Errorf("sandbox: fault %s needs the name of a cluster", f.Kind)

@@ -142,6 +142,23 @@ func (s *faultSet) judge(call Call) Verdict {
 	return Pass()
 }
 
+// take is the first fault of a kind that hits the files of a partition; its Times are counted.
+func (s *faultSet) take(kind FaultKind, gpid idl.Gpid) (Fault, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.active {
+		if a.Kind != kind || !a.concerns(gpid) || a.Partition != nil && int(gpid.Partition) != *a.Partition ||
+			s.random.Float64() >= orDefault(a.Share, 1) {
+			continue
+		}
+		if a.hit++; a.Times > 0 && a.hit >= a.Times {
+			s.remove(a.id)
+		}
+		return a.Fault, true
+	}
+	return Fault{}, false
+}
+
 // concerns tells whether a fault is meant for a partition.
 func (a *activeFault) concerns(gpid idl.Gpid) bool {
 	if a.appID == 0 {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -65,8 +66,9 @@ func (c *Cluster) flagValues() map[string]string {
 	}
 	root := "/pegasus/" + c.cfg.Name
 	return map[string]string{
-		"duplication_enabled": strconv.FormatBool(!c.cfg.DuplicationDisabled),
-		"cluster_name":        c.cfg.Name, "cluster_root": root, "cold_backup_root": c.cfg.Name,
+		"cold_backup_disabled": strconv.FormatBool(c.cfg.BackupDisabled),
+		"duplication_enabled":  strconv.FormatBool(!c.cfg.DuplicationDisabled),
+		"cluster_name":         c.cfg.Name, "cluster_root": root, "cold_backup_root": c.cfg.Name,
 		"distributed_lock_service_parameters":  root + "/lock",
 		"hosts_list":                           c.zooKeeperHosts(),
 		flagConfigSync:                         ms(c.timing.ConfigSync),
@@ -119,7 +121,29 @@ func (v *settings) snapshot() map[string]string {
 }
 
 // startFlags are the flags of a server as its configuration file sets them.
-func (c *Cluster) startFlags() []flag { return withValues(slices.Clone(c.flags), c.flagValues()) }
+func (c *Cluster) startFlags() []flag {
+	flags := slices.Clone(c.flags)
+	if len(c.cfg.BlockServices) > 0 {
+		flags = append(flags, hdfsFlags()...)
+		slices.SortFunc(flags, func(a, b flag) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return withValues(flags, c.flagValues())
+}
+
+// hdfsFlags are the flags of servers that are built with HDFS, as those are that were not
+// recorded (hdfs_service.cpp). They exist whatever the providers are, and mean nothing to
+// local_service.
+func hdfsFlags() []flag {
+	one := func(name, kind, value, description string) flag {
+		return flag{Name: name, Section: "replication", Type: kind, Tags: mutableTag, Description: description, Value: value}
+	}
+	return []flag{
+		one("hdfs_read_batch_size_bytes", "FV_UINT64", "67108864", "hdfs read batch size, the default value is 64MB"),
+		one("hdfs_read_limit_rate_mb_per_sec", "FV_UINT32", "200", "hdfs read limit(MB/s)"),
+		one("hdfs_write_batch_size_bytes", "FV_UINT64", "67108864", "hdfs write batch size, the default value is 64MB"),
+		one("hdfs_write_limit_rate_mb_per_sec", "FV_UINT32", "200", "hdfs write limit(MB/s)"),
+	}
+}
 
 // allFlags are the flags of a server with the values that they have now.
 func (s *server) allFlags() []flag { return withValues(s.c.startFlags(), s.settings.snapshot()) }

@@ -98,8 +98,12 @@ func (c *Cluster) cure(p *partitionState, loads map[*replicaNode]*load, now time
 			loads[n].all++
 		}
 		loads[n].primaries++
-		if p.following() {
+		switch {
+		case p.following():
 			c.copyMaster(p, n)
+			return
+		case p.restoring():
+			c.restorePartition(p, n)
 			return
 		}
 		c.promote(p, n)

@@ -57,6 +57,7 @@ func dataHandlers() []registration {
 		{idl.NameCheckAndSet, writeRPC(checkAndSet), onReplica},
 		{idl.NameCheckAndMutate, writeRPC(checkAndMutate), onReplica},
 		{idl.NameDuplicate, writeRPC(duplicate), onReplica},
+		{idl.NameIngest, writeRPC(ingestRequest), onReplica},
 	}
 }
 

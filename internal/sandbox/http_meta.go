@@ -177,7 +177,7 @@ func httpBulkLoad(c *Cluster, req *httpRequest) httpResponse {
 	queryBulkLoad(c, &idl.QueryBulkLoadRequest{AppName: req.args["name"]}, &resp)
 	var out jsonObject
 	out.field("error", string(resp.Err))
-	out.field("app_status", "replication::bulk_load_status::BLS_INVALID")
+	out.field("app_status", bulkStatusText(resp.AppStatus))
 	return httpResponse{body: out.line()}
 }
 

@@ -140,6 +140,10 @@ func (s *server) metrics() []metricEntity {
 	own.values["write_failed_requests"] = int64(s.perf.writeFail.Load())
 	own.values["read_busy_requests"] = int64(s.perf.readBusy.Load())
 	own.values["write_busy_requests"] = int64(s.perf.writeBusy.Load())
+	loads := s.node.bulkWork()
+	own.values["bulk_load_running_count"] = int64(loads.running)
+	own.values["bulk_load_ingestion_max_duration_ms"] = loads.ingestion.Milliseconds()
+	own.values["bulk_load_max_duration_ms"] = loads.longest.Milliseconds()
 	list := []metricEntity{own}
 	for _, r := range s.node.sorted() {
 		list = append(list, r.metrics())
@@ -164,6 +168,7 @@ func (r *replica) metrics() metricEntity {
 			"dup_requests":                               int64(r.ops[r.node.srv.table[idl.NameDuplicate].op]),
 		},
 	}
+	r.fileMetrics(e.values)
 	for _, d := range r.dups {
 		e.values["dup_pending_mutations"] += d.pending()
 	}

@@ -55,7 +55,9 @@ func httpDataVersion(s *server, req *httpRequest) httpResponse {
 	var out jsonObject
 	for _, r := range s.node.ofTable(id) {
 		var inner jsonObject
-		inner.field("data_version", dataVersion)
+		r.part.mu.Lock()
+		inner.field("data_version", strconv.Itoa(r.part.dataVersion))
+		r.part.mu.Unlock()
 		out.object(strconv.Itoa(int(r.gpid.Partition)), &inner)
 	}
 	if len(out.b) == 0 {
@@ -131,23 +133,19 @@ func httpManualCompaction(s *server, req *httpRequest) httpResponse {
 	if problem != "" {
 		return badRequest(problem)
 	}
-	idle, finished := 0, 0
+	counts := map[compactStatus]int{}
 	for _, r := range s.node.ofTable(id) {
 		r.part.mu.Lock()
-		switch {
-		case r.status != idl.ReplicaPrimary && r.status != idl.ReplicaSecondary:
-		case r.part.compacted.IsZero():
-			idle++
-		default:
-			finished++
+		if r.status == idl.ReplicaPrimary || r.status == idl.ReplicaSecondary {
+			counts[r.manual.status()]++
 		}
 		r.part.mu.Unlock()
 	}
 	var states, out jsonObject
-	states.number("finished", finished)
-	states.number("idle", idle)
-	states.number("queuing", 0)
-	states.number("running", 0)
+	states.number("finished", counts[compactFinished])
+	states.number("idle", counts[compactIdle])
+	states.number("queuing", counts[compactQueuing])
+	states.number("running", counts[compactRunning])
 	out.object("status", &states)
 	return httpResponse{body: out.text()}
 }

@@ -1,33 +1,76 @@
 package sandbox
 
-import "github.com/pegmigrate/pegmigrate/internal/idl"
+import (
+	"fmt"
 
-// restoreDone is the progress of a partition that has been restored, in per mille.
-const restoreDone = 1000
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+)
 
-// queryBackupStatus finds no backups.
-func queryBackupStatus(_ *Cluster, _ *idl.QueryBackupStatusRequest, resp *idl.QueryBackupStatusResponse) {
-	resp.Err = idl.ErrInvalidParameters
-	resp.HintMessage = "Backup not found, please check app_id or backup_id."
-}
-
-// queryRestoreStatus answers for any table, restored or not, that all of it is there
-// as far as partitions have a replica.
-func queryRestoreStatus(c *Cluster, req *idl.QueryRestoreStatusRequest, resp *idl.QueryRestoreStatusResponse) {
-	t := c.tableByID(req.RestoreAppID)
+// startBackupApp checks in the order of meta_service::on_start_backup_app and
+// backup_service::start_backup_app. That there is no such table at all is found out first
+// and told without a hint, except by 2.4.
+func startBackupApp(c *Cluster, req *idl.StartBackupAppRequest, resp *idl.StartBackupAppResponse) {
+	t := c.tableByID(req.AppID)
 	switch {
-	case t == nil:
-		resp.Err = idl.ErrAppNotExist
-	case t.info.Status == idl.AppDropped:
-		resp.Err = idl.ErrAppDropped
-	default:
-		for _, p := range t.partitions {
-			progress := int32(0)
-			if p.primary != nil || len(p.secondaries) > 0 {
-				progress = restoreDone
-			}
-			resp.RestoreStatus = append(resp.RestoreStatus, idl.ErrOK)
-			resp.RestoreProgress = append(resp.RestoreProgress, progress)
+	case t == nil && c.release >= release25:
+		resp.Err = idl.ErrInvalidParameters
+		return
+	case c.cfg.BackupDisabled:
+		resp.Err = idl.ErrServiceNotActive
+		return
+	case t == nil || !t.serving():
+		resp.Err = idl.ErrInvalidState
+		resp.HintMessage = fmt.Sprintf("Backup failed: invalid app id %d.", req.AppID)
+		return
+	}
+	fs := c.blockService(req.BackupProviderType)
+	if fs == nil {
+		resp.Err = idl.ErrInvalidParameters
+		resp.HintMessage = fmt.Sprintf("Backup failed: invalid backup_provider_type %s.", req.BackupProviderType)
+		return
+	}
+	b := &coldBackup{id: c.now().UnixMilli(), appID: req.AppID, app: t.info.AppName, provider: req.BackupProviderType, fs: fs}
+	if req.BackupPath != nil {
+		b.path = *req.BackupPath
+	}
+	for _, other := range c.backups {
+		if other.appID == req.AppID && other.running() {
+			resp.Err = idl.ErrInvalidState
+			resp.HintMessage = fmt.Sprintf("Backup failed: app %d is actively being backed up.", req.AppID)
+			return
 		}
 	}
+	if resp.Err = c.startBackup(b, t); !resp.Err.OK() {
+		resp.HintMessage = fmt.Sprintf("Backup failed: could not backup metadata for app %d.", req.AppID)
+		return
+	}
+	resp.BackupID = &b.id
+	resp.HintMessage = fmt.Sprintf("Backup succeed: metadata of app %d has been successfully backed up "+
+		"and backup request has been sent to replica servers.", req.AppID)
+}
+
+// queryBackupStatus lists the backups of a table that the leading meta remembers.
+func queryBackupStatus(c *Cluster, req *idl.QueryBackupStatusRequest, resp *idl.QueryBackupStatusResponse) {
+	switch {
+	case c.tableByID(req.AppID) == nil && c.release >= release25:
+		resp.Err = idl.ErrInvalidParameters
+		return
+	case c.cfg.BackupDisabled:
+		resp.Err = idl.ErrServiceNotActive
+		return
+	}
+	for _, b := range c.backups {
+		if b.appID == req.AppID && (req.BackupID == nil || *req.BackupID == b.id) {
+			resp.BackupItems = append(resp.BackupItems, idl.BackupItem{
+				BackupID: b.id, AppName: b.app, BackupProviderType: b.provider, BackupPath: b.path,
+				StartTimeMs: b.id, EndTimeMs: b.end, IsBackupFailed: b.failed,
+			})
+		}
+	}
+	if len(resp.BackupItems) == 0 {
+		resp.Err = idl.ErrInvalidParameters
+		resp.HintMessage = "Backup not found, please check app_id or backup_id."
+		return
+	}
+	resp.HintMessage = fmt.Sprintf("There are %d available backups for app %d.", len(resp.BackupItems), req.AppID)
 }

@@ -49,18 +49,8 @@ func startManualCompact(c *Cluster, req *idl.StartManualCompactRequest, resp *id
 	}
 	next[envCompactTrigger] = strconv.FormatInt(trigger, 10)
 	t.setEnvs(next)
+	t.resetCompactions()
 	resp.HintMsg = "succeed"
-}
-
-// queryManualCompact never finds one under way, since compactions take no time here.
-func queryManualCompact(c *Cluster, req *idl.QueryManualCompactRequest, resp *idl.QueryManualCompactResponse) {
-	t, code := c.available(req.AppName)
-	if t == nil {
-		resp.Err, resp.HintMsg = code, notAvailableHint(req.AppName, code)
-		return
-	}
-	resp.Err = idl.ErrInvalidState
-	resp.HintMsg = fmt.Sprintf("app %s is not manual compaction", req.AppName)
 }
 
 // available is the table with this name if it serves; otherwise code says why not.

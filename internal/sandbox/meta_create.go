@@ -108,6 +108,11 @@ func (c *Cluster) addTable(name string, opt *idl.CreateAppOptions) *table {
 			cureAt: now.Add(c.timing.Assign + c.spread(c.timing.AssignSpread)),
 		})
 	}
+	if behindAllowed(t.envs) {
+		for _, p := range t.partitions {
+			p.data.allowBehind, p.data.store.tombs = true, map[string]struct{}{}
+		}
+	}
 	c.tables = append(c.tables, t)
 	return t
 }

@@ -31,6 +31,9 @@ func metaRPC[Q, R any, PQ pointer[Q], PR pointer[R]](where func(*R) *idl.ErrorCo
 		default:
 			*where(&resp) = idl.ErrOK
 			f(c, &req, &resp)
+			if c.leader != q.srv.meta {
+				return out // it ended itself
+			}
 		}
 		return q.reply(out, PR(&resp))
 	}
@@ -79,7 +82,7 @@ func (c *Cluster) forward(resp any) {
 
 // metaHandlers are the requests to meta servers.
 func metaHandlers() []registration {
-	return append(append(tableHandlers(), unsupportedHandlers()...),
+	return append(append(append(tableHandlers(), unsupportedHandlers()...), fileHandlers()...),
 		registration{idl.NameListNodes, metaRPC(func(r *idl.ListNodesResponse) *idl.ErrorCode { return &r.Err }, listNodes), onMeta},
 		registration{idl.NameClusterInfo, metaRPC(func(r *idl.ClusterInfoResponse) *idl.ErrorCode { return &r.Err }, clusterInfo), onMeta},
 		registration{idl.NameMetaControl, metaRPC(func(r *idl.MetaControlResponse) *idl.ErrorCode { return &r.Err }, metaControl), onMeta},
@@ -88,10 +91,7 @@ func metaHandlers() []registration {
 		registration{idl.NameModifyDuplication, metaRPC(func(r *idl.ModifyDuplicationResponse) *idl.ErrorCode { return &r.Err }, modifyDuplication), onMeta},
 		registration{idl.NameQueryDuplication, metaRPC(func(r *idl.QueryDuplicationResponse) *idl.ErrorCode { return &r.Err }, queryDuplication), onMeta},
 		registration{idl.NameListDuplication, metaRPC(func(r *idl.ListDuplicationResponse) *idl.ErrorCode { return &r.Err }, listDuplications), onMeta},
-		registration{idl.NameQueryBulkLoad, metaRPC(func(r *idl.QueryBulkLoadResponse) *idl.ErrorCode { return &r.Err }, queryBulkLoad), onMeta},
 		registration{idl.NameQuerySplit, metaRPC(func(r *idl.QuerySplitResponse) *idl.ErrorCode { return &r.Err }, querySplit), onMeta},
-		registration{idl.NameQueryBackupStatus, metaRPC(func(r *idl.QueryBackupStatusResponse) *idl.ErrorCode { return &r.Err }, queryBackupStatus), onMeta},
-		registration{idl.NameQueryRestoreStatus, metaRPC(func(r *idl.QueryRestoreStatusResponse) *idl.ErrorCode { return &r.Err }, queryRestoreStatus), onMeta},
 	)
 }
 
@@ -108,5 +108,19 @@ func tableHandlers() []registration {
 		{idl.NameGetMaxReplicaCount, metaRPC(func(r *idl.GetMaxReplicaCountResponse) *idl.ErrorCode { return &r.Err }, getMaxReplicaCount), onMeta},
 		{idl.NameStartManualCompact, metaRPC(func(r *idl.StartManualCompactResponse) *idl.ErrorCode { return &r.Err }, startManualCompact), onMeta},
 		{idl.NameQueryManualCompact, metaRPC(func(r *idl.QueryManualCompactResponse) *idl.ErrorCode { return &r.Err }, queryManualCompact), onMeta},
+	}
+}
+
+// fileHandlers are the meta requests about backups, restores and bulk loads.
+func fileHandlers() []registration {
+	return []registration{
+		{idl.NameStartBackupApp, metaRPC(func(r *idl.StartBackupAppResponse) *idl.ErrorCode { return &r.Err }, startBackupApp), onMeta},
+		{idl.NameQueryBackupStatus, metaRPC(func(r *idl.QueryBackupStatusResponse) *idl.ErrorCode { return &r.Err }, queryBackupStatus), onMeta},
+		{idl.NameStartRestore, tableRPC(func(r *idl.CreateAppResponse) *idl.ErrorCode { return &r.Err }, restoredName, startRestore), onMeta},
+		{idl.NameQueryRestoreStatus, metaRPC(func(r *idl.QueryRestoreStatusResponse) *idl.ErrorCode { return &r.Err }, queryRestoreStatus), onMeta},
+		{idl.NameStartBulkLoad, metaRPC(func(r *idl.StartBulkLoadResponse) *idl.ErrorCode { return &r.Err }, startBulkLoad), onMeta},
+		{idl.NameQueryBulkLoad, metaRPC(func(r *idl.QueryBulkLoadResponse) *idl.ErrorCode { return &r.Err }, queryBulkLoad), onMeta},
+		{idl.NameControlBulkLoad, metaRPC(func(r *idl.ControlBulkLoadResponse) *idl.ErrorCode { return &r.Err }, controlBulkLoad), onMeta},
+		{idl.NameClearBulkLoad, metaRPC(func(r *idl.ClearBulkLoadResponse) *idl.ErrorCode { return &r.Err }, clearBulkLoad), onMeta},
 	}
 }

@@ -8,14 +8,9 @@ import "github.com/pegmigrate/pegmigrate/internal/idl"
 func unsupportedHandlers() []registration {
 	return []registration{
 		{idl.NameSetMaxReplicaCount, unsupported[idl.SetMaxReplicaCountRequest](func(r *idl.SetMaxReplicaCountResponse) *idl.ErrorCode { return &r.Err }), onMeta},
-		{idl.NameStartBackupApp, unsupported[idl.StartBackupAppRequest](func(r *idl.StartBackupAppResponse) *idl.ErrorCode { return &r.Err }), onMeta},
-		{idl.NameStartRestore, unsupported[idl.StartRestoreRequest](func(r *idl.CreateAppResponse) *idl.ErrorCode { return &r.Err }), onMeta},
 		{idl.NameAddBackupPolicy, unsupported[idl.AddBackupPolicyRequest](func(r *idl.AddBackupPolicyResponse) *idl.ErrorCode { return &r.Err }), onMeta},
 		{idl.NameModifyBackupPolicy, unsupported[idl.ModifyBackupPolicyRequest](func(r *idl.ModifyBackupPolicyResponse) *idl.ErrorCode { return &r.Err }), onMeta},
 		{idl.NameQueryBackupPolicy, unsupported[idl.QueryBackupPolicyRequest](func(r *idl.QueryBackupPolicyResponse) *idl.ErrorCode { return &r.Err }), onMeta},
-		{idl.NameStartBulkLoad, unsupported[idl.StartBulkLoadRequest](func(r *idl.StartBulkLoadResponse) *idl.ErrorCode { return &r.Err }), onMeta},
-		{idl.NameControlBulkLoad, unsupported[idl.ControlBulkLoadRequest](func(r *idl.ControlBulkLoadResponse) *idl.ErrorCode { return &r.Err }), onMeta},
-		{idl.NameClearBulkLoad, unsupported[idl.ClearBulkLoadRequest](func(r *idl.ClearBulkLoadResponse) *idl.ErrorCode { return &r.Err }), onMeta},
 		{idl.NameStartSplit, unsupported[idl.StartSplitRequest](func(r *idl.StartSplitResponse) *idl.ErrorCode { return &r.Err }), onMeta},
 		{idl.NameControlSplit, unsupported[idl.ControlSplitRequest](func(r *idl.ControlSplitResponse) *idl.ErrorCode { return &r.Err }), onMeta},
 	}

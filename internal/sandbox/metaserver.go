@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/pegmigrate/pegmigrate/internal/idl"
 )
 
 // errClosed is the answer to everything that is asked of a closed cluster.
@@ -32,6 +34,7 @@ func (c *Cluster) killMetaLocked(m *metaServer) {
 	m.srv.stop()
 	if c.leader == m {
 		c.leader, c.active = nil, false
+		c.forgetLeader()
 		c.afterLocked(c.timing.Election, c.elect)
 	}
 }
@@ -60,6 +63,7 @@ func (c *Cluster) activate(m *metaServer) {
 	if c.leader == m {
 		c.restoreDuplications()
 		c.active = true
+		c.continueBulkLoads()
 	}
 }
 
@@ -97,4 +101,13 @@ func (c *Cluster) metaAt(i int) (*metaServer, error) {
 		return nil, fmt.Errorf("sandbox: no meta server %d, there are %d", i, len(c.metas))
 	}
 	return c.metas[i], nil
+}
+
+// forgetLeader is what goes with the memory of a meta that led. Its successor works at the
+// level that its configuration starts with (meta_function_level_on_start).
+func (c *Cluster) forgetLeader() {
+	c.level = idl.MetaLively
+	c.forgetBackups()
+	c.forgetRestores()
+	c.forgetBulkLoads()
 }

@@ -22,6 +22,8 @@ type replicaNode struct {
 	replicas atomic.Pointer[map[int32]*tableReplicas]
 	// checkpoints counts those that are being made for duplications.
 	checkpoints atomic.Int64
+	// downloads counts replicas that download for a bulk load, compactions those that compact.
+	downloads, compactions atomic.Int64
 
 	// Guarded by Cluster.mu.
 	alive     bool // as the meta sees it
@@ -116,6 +118,10 @@ func (c *Cluster) killNodeLocked(n *replicaNode) {
 		r.dropDups()
 		r.duplicating, r.rejected = false, 0
 		r.shipper, r.shippedOps, r.failedShips = false, 0, 0
+		clear(r.cold)
+		r.clearBulk()
+		r.manual.restart()
+		r.counts = replicaCounts{}
 		r.part.mu.Unlock()
 	})
 }

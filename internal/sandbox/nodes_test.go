@@ -188,10 +188,11 @@ func TestDefaultTTLAfterCreationIsSafe(t *testing.T) {
 	healthy(t, c, "t")
 }
 
-func TestIngestIsUnknown(t *testing.T) {
+// TestIngestWithoutLoad: a primary takes no files that nothing told it to fetch.
+func TestIngestWithoutLoad(t *testing.T) {
 	c := start(t, fast())
 	tc := open(t, c, TableSpec{Name: "t"})
-	if got := tc.at(0).try(tc.header(0, 0), idl.NameIngest, &idl.IngestionRequest{}, nil); got != idl.ErrHandlerNotFound {
+	if got := tc.at(0).try(tc.header(0, 0), idl.NameIngest, &idl.IngestionRequest{}, nil); got != idl.ErrInvalidState {
 		t.Errorf("%s", string(got))
 	}
 }

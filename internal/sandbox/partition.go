@@ -21,10 +21,19 @@ type partition struct {
 	durable int64
 	// checkpoint is what is on disk, nil for nothing; see takeCheckpoint.
 	checkpoint *checkpoint
+	// flushedAt is the decree of the last flush that made a file, levels the shape of the files.
+	flushedAt int64
+	levels    levels
+	// allowBehind: the database was made with rocksdb.allow_ingest_behind.
+	allowBehind bool
+	// dataVersion is how values are stored; it never changes.
+	dataVersion int
 	// prepared is when the last mutation was, to see whether the partition is idle.
 	prepared time.Time
 	// compacted is when the last manual compaction ended, zero for never.
 	compacted time.Time
+	// compactTrigger is that of the manual compaction of the last primary that began one.
+	compactTrigger int64
 
 	clock Clock
 	// shipsLast: what is committed is known from the log at once, from 2.6 on.
@@ -36,7 +45,7 @@ type partition struct {
 }
 
 func newPartition(index, count int32, clock Clock, shipsLast bool) *partition {
-	return &partition{index: index, count: count, clock: clock, store: newStore(), shipsLast: shipsLast}
+	return &partition{index: index, count: count, clock: clock, store: newStore(), shipsLast: shipsLast, dataVersion: dataVersion}
 }
 
 // commit starts a mutation and returns its decree.
@@ -78,6 +87,8 @@ func (p *partition) sweep(now uint32, env *replicaEnv) {
 	for _, r := range stamp {
 		p.store.set(r.key(), r.value(), now+env.defaultTTL)
 	}
+	clear(p.store.tombs)
+	p.levels.merged(p.store.bytes)
 	p.takeCheckpoint()
 }
 

@@ -37,6 +37,8 @@ type counter struct {
 	// gauge is a volatile number that is set and not counted up; a snapshot takes what
 	// is there.
 	gauge *atomic.Int64
+	// level is a volatile number that is set and shown as it is.
+	level *float64
 }
 
 // perf are the perf counters of one server.
@@ -47,6 +49,7 @@ type perf struct {
 	// number of those not shipped, set by each sync and taken by each snapshot.
 	dupConfirmed atomic.Uint64
 	dupPending   atomic.Int64
+	files        filePerf
 
 	mu     sync.Mutex
 	at     time.Time // of the last snapshot, at first the start of the server
@@ -60,6 +63,7 @@ func (p *perf) reset(now time.Time) {
 		c.Store(0)
 	}
 	p.dupPending.Store(0)
+	p.files.reset()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.at, p.totals, p.values = now, nil, nil
@@ -101,6 +105,9 @@ func (p *perf) fill(list []counter, now time.Time, interval time.Duration) {
 	for i := range list {
 		if c := &list[i]; c.kind == rate || c.kind == volatile {
 			c.value = p.values[c.name]
+		}
+		if list[i].level != nil {
+			list[i].value = *list[i].level
 		}
 	}
 }

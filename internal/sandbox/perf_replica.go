@@ -36,7 +36,8 @@ func (r *replica) counters() []counter {
 	list := []counter{
 		app("rdb.estimate_num_keys", "statistics the estimated number of keys inside the rocksdb", number, int64(r.part.store.len())),
 		app("disk.storage.sst(MB)", "statistic the size of sstable files", number, int64(r.part.store.bytes>>20)),
-		app("disk.storage.sst.count", "statistic the count of sstable files", number, 1),
+		app("disk.storage.sst.count", "statistic the count of sstable files", number, int64(r.part.levels.count())),
+		app("rdb.read_amplification", "statistics the read amplification of rocksdb", number, 0),
 	}
 	if r.shipper {
 		shipped := app("dup_shipped_ops", "the total ops of DUPLICATE requests sent from this app", rate, 0)
@@ -45,6 +46,10 @@ func (r *replica) counters() []counter {
 		loss := counter{name: "replica*eon.replica*dup_recent_mutation_loss_count" + at, kind: volatile}
 		list = append(list, shipped, failed, loss)
 	}
+	written := app("recent_rdb_compaction_output_bytes", "rocksdb compaction output bytes", volatile, 0)
+	written.total = uint64(r.part.levels.written)
+	reject := counter{name: "replica*eon.replica*recent.write.bulk.load.ingestion.reject.count" + at, kind: volatile, total: uint64(r.counts.rejected)}
+	list = append(list, written, reject)
 	for name, rpcs := range qpsCounters() {
 		c := app(name+"_qps", "statistic the qps of "+name+" request", rate, 0)
 		for _, rpc := range rpcs {

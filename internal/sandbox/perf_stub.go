@@ -38,6 +38,7 @@ func (s *server) stubCounters() []counter {
 	pending.gauge = &s.perf.dupPending
 	list = append(list, confirmed, pending)
 	list = append(list, s.rejectedCounters()...)
+	list = append(list, s.fileCounters()...)
 	return append(list, idleCounters()...)
 }
 
@@ -64,19 +65,11 @@ func idleCounters() []counter {
 	for name, kind := range map[string]counterKind{
 		"opening.replica(Count)": number, "closing.replica(Count)": number,
 		"replicas.commit.qps": rate, "replicas.learning.count": number, "shared.log.size(MB)": number,
-		"cold.backup.running.count": number, "cold.backup.recent.start.count": volatile,
-		"cold.backup.recent.succ.count": volatile, "cold.backup.recent.fail.count": volatile,
-		"cold.backup.recent.cancel.count": volatile, "cold.backup.recent.pause.count": volatile,
-		"cold.backup.recent.upload.file.succ.count": volatile, "cold.backup.recent.upload.file.fail.count": volatile,
-		"cold.backup.recent.upload.file.size": volatile,
-		"cold.backup.max.duration.time.ms":    number, "cold.backup.max.upload.file.size": number,
-		"bulk.load.running.count": volatile, "bulk.load.downloading.count": volatile,
-		"bulk.load.ingestion.count": volatile, "bulk.load.succeed.count": volatile, "bulk.load.failed.count": volatile,
 		"replicas.splitting.count": number,
 	} {
 		list = append(list, stub(name, kind, name, 0))
 	}
-	for _, name := range []string{"manual.compact.enqueue.count", "manual.compact.running.count", "rdb.block_cache.memory_usage"} {
+	for _, name := range []string{"rdb.block_cache.memory_usage"} {
 		list = append(list, counter{name: "replica*app.pegasus*" + name, kind: number, help: name})
 	}
 	return list

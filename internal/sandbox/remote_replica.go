@@ -94,14 +94,11 @@ func (r *replica) openEnvs() string {
 		envWriteBuffer, orDefault(buffer, "67108864"))
 }
 
-// compactState tells when the last manual compaction ended. It takes no time here.
+// compactState tells about the last manual compaction and the one at work.
 func (r *replica) compactState() string {
 	r.part.mu.Lock()
 	defer r.part.mu.Unlock()
-	if r.part.compacted.IsZero() {
-		return "last finish at [-]"
-	}
-	return fmt.Sprintf("last finish at [%s], last used 1 ms", r.part.compacted.UTC().Format(timeFormat+".000"))
+	return r.manual.describe()
 }
 
 // checkpoint writes everything up to the last decree to the disk.

@@ -73,11 +73,12 @@ func TestRemoteReplicas(t *testing.T) {
 	if got := command(t, replica, "replica.query-app-envs", "1.0"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	until(t, "the compactions", func() bool {
+		_, body, _ := httpGet(t, replica, "/replica/manual_compaction?app_id=1")
+		return body == `{"status":{"finished":2,"idle":0,"queuing":0,"running":0}}`
+	})
 	if got := command(t, replica, "replica.query-compact", "1.1"); !strings.Contains(got, " : last finish at [2") {
 		t.Error(got)
-	}
-	if _, body, _ := httpGet(t, replica, "/replica/manual_compaction?app_id=1"); body != `{"status":{"finished":2,"idle":0,"queuing":0,"running":0}}` {
-		t.Error(body)
 	}
 	if got := command(t, replica, "replica.trigger-checkpoint"); !strings.HasPrefix(got, "2 processed, 0 not found\n") || strings.Count(got, " : triggered") != 2 {
 		t.Error(got)

@@ -24,9 +24,9 @@ type replica struct {
 	suspended bool
 	// members counts the primary and its secondaries; below minMembers
 	// (app_mutation_2pc_min_replica_count) writes are refused.
-	members, minMembers int
-	env                 replicaEnv
-	scans               scanContexts
+	members, minMembers, maxMembers int
+	env                             replicaEnv
+	scans                           scanContexts
 	// synced is the decree up to which a secondary knows mutations as committed.
 	synced int64
 	// ops counts executed requests by handler.
@@ -41,6 +41,13 @@ type replica struct {
 	// shipper: it has shipped since its server started, so that it has counters for it.
 	shipper                 bool
 	shippedOps, failedShips uint64
+	// cold are the backups at work, by backup; bulk is a bulk load, staged its files on the
+	// server's disk, by name; manual is about manual compactions.
+	cold   coldContexts
+	bulk   bulkContext
+	staged map[string]stagedFile
+	manual manualCompaction
+	counts replicaCounts
 	// queue are accepted writes that wait for their turn.
 	queue []*queuedWrite
 }
@@ -58,6 +65,10 @@ func newReplica(node *replicaNode, t *table, index int32) *replica {
 		scans:  newScanContexts(node.c.rand64()),
 		ops:    make([]uint64, node.c.ops),
 		dups:   make(map[int32]*duplicator),
+		cold:   coldContexts{},
+		staged: make(map[string]stagedFile),
+
+		manual: manualCompaction{finished: t.partitions[index].data.compacted, trigger: t.partitions[index].data.compactTrigger},
 
 		duplicating: t.info.Duplicating != nil && *t.info.Duplicating,
 	}
@@ -75,6 +86,9 @@ func (r *replica) become(status idl.ReplicaStatus, ballot int64) {
 	defer r.part.mu.Unlock()
 	if status != r.status && !(r.suspended && status == idl.ReplicaPrimary) {
 		r.scans.clear()
+	}
+	if status != r.status && !(r.suspended && status == idl.ReplicaPrimary) && (status == idl.ReplicaPrimary || status == idl.ReplicaSecondary) {
+		r.changedRole()
 	}
 	r.status, r.ballot, r.suspended = status, ballot, false
 	if status == idl.ReplicaPrimary {

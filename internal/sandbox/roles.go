@@ -28,6 +28,7 @@ func (c *Cluster) apply(p *partitionState) bool {
 		}
 		r.part.mu.Lock()
 		r.members, r.minMembers = 1+len(p.secondaries), minMembers
+		r.maxMembers = int(p.table.info.MaxReplicaCount)
 		changed := r.status != status || r.ballot != p.ballot
 		r.part.mu.Unlock()
 		switch {

@@ -75,6 +75,9 @@ type store struct {
 	arena arena
 	probe []byte // buffer of find, so that lookups do not allocate
 	bytes int    // of all rows
+	// tombs are the keys that were deleted and whose deletion is still in the files, nil where
+	// nothing can come from behind it.
+	tombs map[string]struct{}
 }
 
 // storeDegree is the B-tree degree: wide nodes, since copies are rare.
@@ -93,6 +96,13 @@ func (s *store) set(key, value []byte, expire uint32) {
 	copy(rec[rowHeader+len(key):], value)
 	old, _ := s.tree.Set(newRow(rec))
 	s.bytes += len(rec) - len(old.rec)
+	delete(s.tombs, string(key))
+}
+
+// deleted tells whether the deletion of a key is still in the files.
+func (s *store) deleted(key []byte) bool {
+	_, ok := s.tombs[string(key)]
+	return ok
 }
 
 // find returns the row with this key, expired or not.
@@ -102,6 +112,9 @@ func (s *store) find(key []byte) (row, bool) { return s.tree.Get(s.probeRow(key)
 func (s *store) remove(key []byte) {
 	old, _ := s.tree.Delete(s.probeRow(key))
 	s.bytes -= len(old.rec)
+	if s.tombs != nil {
+		s.tombs[string(key)] = struct{}{}
+	}
 }
 
 // probeRow is lookupRow in a buffer that the next call reuses.

@@ -49,6 +49,7 @@ func (c *Cluster) configSync(n *replicaNode) {
 		if !t.serving() {
 			continue
 		}
+		c.reportCompactions(n, t)
 		for _, p := range t.partitions {
 			r := n.replica(p.gpid())
 			if r == nil {
@@ -74,14 +75,9 @@ func (r *replica) syncEnvs(t *table) {
 	r.part.mu.Lock()
 	defer r.part.mu.Unlock()
 	if r.env.update(t.envs, t.envVersion, t.info.PartitionCount) {
-		r.compact()
+		r.requestCompaction()
 	}
-}
-
-// compact is a manual compaction, which takes no time here.
-func (r *replica) compact() {
-	r.part.sweep(r.nowTs(), &r.env)
-	r.part.compacted = r.now()
+	r.compactIfNeeded()
 }
 
 // adopt takes over what the primary knows of envs and decree, as group check and
@@ -90,8 +86,8 @@ func (r *replica) compact() {
 func (r *replica) adopt(primary *replica, t *table) {
 	r.synced = r.part.decree
 	r.dropDups()
-	if primary.env.version > r.env.version {
-		r.env.update(primary.env.envs, primary.env.version, t.info.PartitionCount)
+	if primary.env.version > r.env.version && r.env.update(primary.env.envs, primary.env.version, t.info.PartitionCount) {
+		r.requestCompaction()
 	}
 }
 

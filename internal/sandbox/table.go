@@ -43,6 +43,9 @@ type partitionState struct {
 	// copying: a server is copying the checkpoint of the table that this one follows.
 	// copied: it has.
 	copying, copied bool
+	restore         restoreState
+	// compactions is what servers reported of manual compactions.
+	compactions map[*replicaNode]compactStatus
 }
 
 func (p *partitionState) gpid() idl.Gpid {

@@ -60,6 +60,23 @@ type Timing struct {
 	// FollowerRetry is the time before a follower's partition that could not copy its
 	// checkpoint is given to a server again.
 	FollowerRetry time.Duration
+
+	// BackupPoll is how often the meta asks the primary of a partition how its backup is
+	// (1 s), BackupRetry how long it waits for a primary (10 s).
+	BackupPoll, BackupRetry time.Duration
+	// BackupCheckpoint is how long the checkpoint of a backup takes; Upload and Download are
+	// how long the files of one partition do, together: a small backup took 22 s, a restore 12 s.
+	BackupCheckpoint, Upload, Download time.Duration
+	// BulkPoll is how often the meta asks the primary of a partition how its bulk load is
+	// (BULK_LOAD_REQUEST_INTERVAL = 10 s), BulkIngestPoll how often while it ingests from 2.6 on
+	// (150 ms), BulkUnhealthy how long it waits for missing replicas (1 s).
+	BulkPoll, BulkIngestPoll, BulkUnhealthy time.Duration
+	// Ingest is how long RocksDB takes to take files in.
+	Ingest time.Duration
+	// RPCTimeout is how long servers wait for each other (5 s).
+	RPCTimeout time.Duration
+	// Compaction and ManualCompaction are how long those of a partition take.
+	Compaction, ManualCompaction time.Duration
 }
 
 // newTiming divides the real intervals by factor. Nothing gets shorter than a
@@ -93,5 +110,18 @@ func newTiming(factor float64) Timing {
 		DupIdle:       scaled(100 * time.Millisecond),
 		DupTimeout:    scaled(100 * time.Second),
 		FollowerRetry: scaled(10 * time.Second),
+
+		BackupPoll:       scaled(time.Second),
+		BackupRetry:      scaled(10 * time.Second),
+		BackupCheckpoint: scaled(500 * time.Millisecond),
+		Upload:           scaled(18 * time.Second),
+		Download:         scaled(4 * time.Second),
+		BulkPoll:         scaled(10 * time.Second),
+		BulkIngestPoll:   scaled(150 * time.Millisecond),
+		BulkUnhealthy:    scaled(time.Second),
+		Ingest:           scaled(500 * time.Millisecond),
+		RPCTimeout:       scaled(5 * time.Second),
+		Compaction:       scaled(5 * time.Second),
+		ManualCompaction: scaled(5 * time.Second),
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/pegmigrate/pegmigrate/internal/atomicfile"
 )
@@ -41,6 +43,8 @@ type UpConfig struct {
 	Version string
 	// ShipRate as in Config.
 	ShipRate float64
+	// BlockServices as in Config, of all clusters: they share the folders.
+	BlockServices map[string]string
 	// Log gets a few lines for people. Default: none.
 	Log io.Writer
 }
@@ -53,7 +57,10 @@ type Description struct {
 	// RouteRoot is the node above the route records, "" without MetaProxies.
 	RouteRoot   string   `json:"route_root,omitempty"`
 	MetaProxies []string `json:"metaproxies"`
-	BlockStore  string   `json:"block_store"`
+	// BlockStore is the folder of the first block service by name, "" without any; BlockServices
+	// are all of them, name to folder.
+	BlockStore    string            `json:"block_store"`
+	BlockServices map[string]string `json:"block_services,omitempty"`
 }
 
 // ClusterDescription is one cluster of a Description.
@@ -158,7 +165,7 @@ func startAll(ctx context.Context, cfg UpConfig) ([]*Cluster, error) {
 	for i, name := range names {
 		c, err := Start(ctx, Config{
 			Name: name, Version: cfg.Version, Metas: cfg.Metas, Replicas: cfg.Replicas, TimeFactor: cfg.TimeFactor,
-			Seed: cfg.Seed + uint64(i), RemoteClusters: names, ShipRate: cfg.ShipRate,
+			Seed: cfg.Seed + uint64(i), RemoteClusters: names, ShipRate: cfg.ShipRate, BlockServices: cfg.BlockServices,
 		})
 		if err != nil {
 			return clusters, err
@@ -171,7 +178,10 @@ func startAll(ctx context.Context, cfg UpConfig) ([]*Cluster, error) {
 // describe writes the starter and, last, the description that tells others that
 // everything is ready.
 func describe(files atomicfile.FS, cfg UpConfig, world controlled) error {
-	d := Description{Clusters: []ClusterDescription{}, ZooKeeper: world.zooKeeper(), MetaProxies: []string{}}
+	d := Description{Clusters: []ClusterDescription{}, ZooKeeper: world.zooKeeper(), MetaProxies: []string{}, BlockServices: cfg.BlockServices}
+	for _, name := range slices.Sorted(maps.Keys(cfg.BlockServices)) {
+		d.BlockStore = orDefault(d.BlockStore, cfg.BlockServices[name])
+	}
 	if world.routing != nil {
 		d.RouteRoot, d.MetaProxies = RouteRoot, world.routing.ProxyAddrs()
 	}

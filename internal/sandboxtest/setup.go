@@ -31,8 +31,11 @@ const timeFactor = 200
 // Scripts without it get the default release.
 const releaseFile = "release"
 
+// BlockService is the provider of a script's clusters: folder blocks of the script, $BLOCKS.
+const BlockService = "store"
+
 // Setup starts clusters a and b (two metas, three replica servers each), which can duplicate to
-// each other, and writes clusters.hcl, which declares them, into the script's folder.
+// each other and share a block service, and writes clusters.hcl, which declares them, into the script's folder.
 func Setup(ctx context.Context, env *testscript.Env) error {
 	release, err := os.ReadFile(filepath.Join(env.WorkDir, releaseFile))
 	if err != nil && !os.IsNotExist(err) {
@@ -40,10 +43,12 @@ func Setup(ctx context.Context, env *testscript.Env) error {
 	}
 	c := &clusters{ctx: ctx, byName: map[string]*sandbox.Cluster{}, traffic: map[string]*run{}}
 	env.Values[clustersKey{}] = c
+	blocks := filepath.Join(env.WorkDir, "blocks")
+	env.Setenv("BLOCKS", blocks)
 	var hcl strings.Builder
 	for i, name := range []string{"a", "b"} {
 		cluster, err := sandbox.Start(ctx, sandbox.Config{Name: name, Metas: 2, Replicas: 3, TimeFactor: timeFactor,
-			Seed: uint64(i + 1), RemoteClusters: []string{"a", "b"}, Version: strings.TrimSpace(string(release))})
+			Seed: uint64(i + 1), RemoteClusters: []string{"a", "b"}, BlockServices: map[string]string{BlockService: blocks}, Version: strings.TrimSpace(string(release))})
 		if err != nil {
 			return err
 		}
