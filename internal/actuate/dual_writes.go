@@ -294,8 +294,8 @@ func (w *dualWatch) follow(ctx context.Context, key []byte) (arrival, error) {
 			return lagging, nil
 		}
 		now := time.Now()
-		if print := fingerprint(&s); print != last {
-			rested, last = now, print
+		if seen := fingerprint(&s); seen != last {
+			rested, last = now, seen
 		}
 		switch {
 		case now.Sub(rested) >= w.pace.patience:

@@ -49,7 +49,7 @@ func (f *Files) RepairResurrected(ctx context.Context, job apply.ResurrectionJob
 	}
 	files := rowsOf(store, b, backuprows.Options{Clock: f.engine.now, Limiter: limiterOf(job.Limits.RowsPerSecond)})
 	defer files.Close() //nolint:errcheck // it was only read
-	r := &resurrected{ctx: ctx, source: source, target: target, files: files,
+	r := &resurrected{source: source, target: target, files: files,
 		units: commonDivisor(files.PartitionCount(), target.PartitionCount()), found: map[int32]*apply.ResurrectionOutcome{}}
 	resume, err := r.resume(job.Cursors)
 	if err != nil {
@@ -61,7 +61,7 @@ func (f *Files) RepairResurrected(ctx context.Context, job apply.ResurrectionJob
 	lost := backuprows.NewLost(files, scan.Table(source), scan.NewSizer(scanPage, 0))
 	defer lost.Close()
 	opts := differ.Options{RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond, AllowExtra: true,
-		Clock: f.engine.now, Workers: fileWorkers(), OnEqual: r.one}
+		Clock: f.engine.now, Workers: fileWorkers(), OnEqual: func(row *scan.Row) { r.one(ctx, row) }}
 	_, err = differ.Run(ctx, lost, scan.Table(target), resume, opts, r.saveTo(job.Save), r.reportTo(job.Report))
 	if cause := r.failure(); cause != nil {
 		err = cause
@@ -90,7 +90,6 @@ func commonDivisor(a, b int32) int32 {
 
 // resurrected repairs and counts. one is called by one goroutine at a time.
 type resurrected struct {
-	ctx            context.Context
 	stop           context.CancelCauseFunc
 	source, target *pegasus.Table
 	files          *backuprows.Table
@@ -198,11 +197,11 @@ func (r *resurrected) reportTo(report func(event.MoveProgress)) differ.Reporter 
 const repairKeyLimit = 2 * time.Minute
 
 // one looks at a row that the backup and the target have, and a scan of the source did not find.
-func (r *resurrected) one(row *scan.Row) {
+func (r *resurrected) one(ctx context.Context, row *scan.Row) {
 	if r.failure() != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, repairKeyLimit)
+	ctx, cancel := context.WithTimeout(ctx, repairKeyLimit)
 	defer cancel()
 	v, err := r.repair(ctx, row)
 	r.mu.Lock()

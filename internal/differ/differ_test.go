@@ -372,3 +372,33 @@ func TestStampedBySourceCompaction(t *testing.T) {
 		}
 	}
 }
+
+// TestStampedByTargetCompaction: the target has a default_ttl while rows come in, the source has none.
+func TestStampedByTargetCompaction(t *testing.T) {
+	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	src, dst := scantest.New(4), scantest.New(8)
+	const ttl = 1000
+	for i, target := range []uint32{0, pegkey.ExpireTs(now) + ttl - 5, pegkey.ExpireTs(now) + ttl + 3600} {
+		row := scan.Row{Key: key("h", string(rune('a'+i))), Value: []byte("v")}
+		src.Put(row)
+		row.Expire = target
+		dst.Put(row)
+	}
+	for _, tt := range []struct {
+		ttl             uint32
+		stamped, expiry uint64
+	}{{0, 0, 2}, {ttl, 1, 1}} {
+		var equal [][]byte
+		opts := Options{Clock: func() time.Time { return now }, StampTTL: tt.ttl, OnEqual: func(r *scan.Row) { equal = append(equal, r.Key) }}
+		result, err := Run(t.Context(), src, dst, nil, opts, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Stamped != tt.stamped || result.Expiry != tt.expiry {
+			t.Errorf("default_ttl %d: %d stamped, %d differ in expiry; want %d and %d", tt.ttl, result.Stamped, result.Expiry, tt.stamped, tt.expiry)
+		}
+		if len(equal) != 1 || result.Equal != 1 {
+			t.Errorf("default_ttl %d: %d equal rows were told of, %d counted", tt.ttl, len(equal), result.Equal)
+		}
+	}
+}

@@ -202,7 +202,10 @@ func lookAtBackups(ctx context.Context, s Side, f *plan.Facts, out *plan.FilesFa
 		largest[i] = max(largest[i], w.MaxUploaded)
 	})
 	if !slices.Contains(told, false) {
-		out.Uploading = slices.Max(append(largest, 0))
+		out.Uploading = 0
+		for _, n := range largest {
+			out.Uploading = max(out.Uploading, n)
+		}
 	}
 	return nil
 }
