@@ -87,7 +87,7 @@ func newCompressor(kind Compression) (*compressor, error) {
 // not at least an eighth smaller (GoodCompressionRatio of block_based_table_builder.cc). The result is valid until the next
 // call. The forms are those of format_version 2: the size of raw as a varint32, then the data; Snappy has its own.
 func (c *compressor) compress(raw []byte) ([]byte, Compression) {
-	out := c.out[:0]
+	var out []byte
 	switch c.kind {
 	case Snappy:
 		if need := s2.MaxEncodedLen(len(raw)); cap(c.out) < need {

@@ -152,11 +152,11 @@ func decodeFooter(tail []byte) (footer, error) {
 	if !f.checksum.known() {
 		return footer{}, unsupported("has block checksums of type %d", f.checksum)
 	}
-	n, m := 0, 0
+	var n int
 	if f.metaIndex, n = decodeBlockHandle(handles); n == 0 {
 		return footer{}, damaged("the footer has no handle of the metaindex")
 	}
-	if f.index, m = decodeBlockHandle(handles[n:]); m == 0 {
+	if f.index, n = decodeBlockHandle(handles[n:]); n == 0 {
 		return footer{}, damaged("the footer has no handle of the index")
 	}
 	return f, nil

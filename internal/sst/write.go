@@ -15,8 +15,11 @@ const (
 	// A block is closed below its size when it is filled to this many percent and the next row would go beyond
 	// (block_size_deviation of flush_block_policy.cc is 10).
 	blockFilled = 90
-	// maxRow keeps offsets within a block, and its size before compression, below 2 GiB (kCompressionSizeLimit).
-	maxRow = 1 << 30
+	// maxRow keeps a block, with its row in it, below what the reader of this package takes (and that below RocksDB's 2 GiB,
+	// kCompressionSizeLimit). Pegasus refuses rows above max_allowed_write_size, 1 MiB by default.
+	maxRow = maxBlock / 2
+	// maxBlockSize is the largest size to ask for.
+	maxBlockSize = maxBlock / 4
 	// outputChunk is how much is handed to the stream at once.
 	outputChunk = 256 << 10
 	// writtenVersion is the format_version of what is written: the newest that every server reads without a condition.
@@ -27,7 +30,7 @@ const (
 type WriterOptions struct {
 	// Compression of data and index blocks; a block that would not become an eighth smaller stays as it is.
 	Compression Compression
-	// BlockSize in bytes before compression, 0 for [DefaultBlockSize].
+	// BlockSize in bytes before compression, 0 for [DefaultBlockSize], at most 64 MiB.
 	BlockSize int
 	// FilterBits per key of the Bloom filter over whole keys; 0 for [DefaultFilterBits], negative for no filter.
 	FilterBits int
@@ -72,6 +75,7 @@ func NewWriter(w io.Writer, o WriterOptions) *Writer {
 	if o.BlockSize <= 0 {
 		o.BlockSize = DefaultBlockSize
 	}
+	o.BlockSize = min(o.BlockSize, maxBlockSize)
 	if o.FilterBits == 0 {
 		o.FilterBits = DefaultFilterBits
 	}
@@ -102,7 +106,7 @@ func (w *Writer) Add(key, value []byte) error {
 		return w.err
 	}
 	if len(key)+len(value) > maxRow {
-		return &Error{Code: CodeInvalid, What: "a row of more than 1 GiB does not fit into a table"}
+		return &Error{Code: CodeInvalid, What: "a row of more than 128 MiB does not fit into a table"}
 	}
 	shared := commonPrefix(w.last, key)
 	if w.entries > 0 && (shared == len(key) || shared < len(w.last) && w.last[shared] > key[shared]) {
