@@ -102,8 +102,28 @@ func (c *compareRunner) feed(ctx context.Context) (id int32, patience time.Durat
 	if id, err = c.r.duplicationID(); err != nil {
 		return 0, 0, err
 	}
+	if err := c.sameCounts(ctx); err != nil {
+		return 0, 0, err
+	}
 	patience, err = c.patience(ctx)
 	return id, patience, err
+}
+
+// sameCounts refuses tables that no duplication can have joined: servers that do put rows where no client finds them.
+func (c *compareRunner) sameCounts(ctx context.Context) error {
+	src, err := c.table(ctx, c.a.Source)
+	if err != nil {
+		return err
+	}
+	dst, err := c.table(ctx, c.a.Target)
+	if err != nil {
+		return err
+	}
+	if src.Partitions != dst.Partitions {
+		return &StepError{Step: c.id, Code: CodeVerify, Hint: "`" + c.r.rollbackCommand() + "`",
+			Text: fmt.Sprintf("%s has %d partitions and %s has %d: no duplication can have joined them", c.a.Source, src.Partitions, c.a.Target, dst.Partitions)}
+	}
+	return nil
 }
 
 // patience is how long a write may take to arrive on the target: on 2.4 and 2.5 the last mutation of a

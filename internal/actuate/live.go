@@ -39,8 +39,8 @@ type livePair struct {
 	opts     differ.LiveOptions
 }
 
-// pair opens both tables. Tables whose partition counts differ are refused: a duplication between
-// them puts rows where no client finds them.
+// pair opens both tables. Their partition counts may differ: clients that write both tables do not mind. That no
+// duplication joins such tables is for the caller to see.
 func (l *Live) pair(ctx context.Context, source, target plan.TableRef) (livePair, error) {
 	var out livePair
 	src, err := l.engine.clusters.open(ctx, source)
@@ -50,10 +50,6 @@ func (l *Live) pair(ctx context.Context, source, target plan.TableRef) (livePair
 	dst, err := l.engine.clusters.open(ctx, target)
 	if err != nil {
 		return out, err
-	}
-	if n, m := src.PartitionCount(), dst.PartitionCount(); n != m {
-		return out, fmt.Errorf("%w: %s has %d partitions and %s has %d: no duplication can have joined them",
-			apply.ErrRefused, source, n, target, m)
 	}
 	out.src, out.dst = liveTable{scan.Table(src), src}, liveTable{scan.Table(dst), dst}
 	out.opts = differ.LiveOptions{Ignore: []byte(ProbePrefix), Options: differ.Options{Clock: l.engine.now}}
