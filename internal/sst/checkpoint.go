@@ -305,7 +305,7 @@ func (c *Checkpoint) rows(f *family) (*Rows, error) {
 	// Each run has one stretch in use and one on its way.
 	ahead := int(min(max(c.options.Memory/int64(2*max(len(runs), 1)), leastAhead), mostAhead))
 	for _, tables := range runs {
-		run := &sortedRun{fs: c.fs, tables: tables, ahead: ahead}
+		run := &sortedRun{fs: c.fs, tables: tables, ahead: ahead, unpack: &r.unpack}
 		ok, err := run.next()
 		if err != nil {
 			return nil, errors.Join(err, run.close(), r.Close())

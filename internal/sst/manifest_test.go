@@ -10,7 +10,7 @@ import (
 func TestLogRecordsOfAnySize(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	var records [][]byte
-	for range 200 {
+	for range 80 {
 		size := []int{0, 1, rnd.IntN(100), rnd.IntN(3 * logBlock), logBlock - logHeader - rnd.IntN(20)}[rnd.IntN(5)]
 		r := make([]byte, size)
 		for i := range r {
@@ -35,7 +35,7 @@ func TestLogRecordsOfAnySize(t *testing.T) {
 	for n := range records {
 		whole[len(madeLog(records[:n+1]...))] = true
 	}
-	for range 300 {
+	for range 100 {
 		cut := rnd.IntN(len(b))
 		if err := readLog(b[:cut], nothing); err == nil && !whole[cut] && !onlyTrailer(b, cut, whole) {
 			t.Errorf("cut at %d of %d was not seen", cut, len(b))
@@ -79,7 +79,9 @@ func TestManifest(t *testing.T) {
 func TestAtomicGroups(t *testing.T) {
 	m, n := crc(1, put("a", 1, "a")), crc(1, put("b", 2, "b"))
 	gone, back := madeEdit(tagDeletedFile, 1, 10), madeEdit(tagDeletedFile, 1, 11)
-	in := func(edit []byte, remaining int) []byte { return append(bytes.Clone(edit), madeEdit(tagInAtomicGroup, remaining)...) }
+	in := func(edit []byte, remaining int) []byte {
+		return append(bytes.Clone(edit), madeEdit(tagInAtomicGroup, remaining)...)
+	}
 	two := []madeTable{m, n}
 	wantRows(t, made(two, in(gone, 1), in(back, 0)), "")
 	wantRows(t, made(two, in(gone, 1)), "a=a b=b ")

@@ -10,6 +10,7 @@ type sortedRun struct {
 	fs     FS
 	tables []tableMeta
 	ahead  int
+	unpack *decompressor
 	scan   *tableScan
 
 	key    []byte // of the row that it stands on, and so forth
@@ -43,7 +44,7 @@ func (r *sortedRun) next() (bool, error) {
 }
 
 func (r *sortedRun) open() error {
-	t, err := openTable(r.fs, r.tables[0])
+	t, err := openTable(r.fs, r.tables[0], r.unpack)
 	if err != nil {
 		return err
 	}
@@ -77,8 +78,9 @@ func (r *sortedRun) before(o *sortedRun) bool {
 // none when that is a deletion. Not for concurrent use; several Rows of one checkpoint are independent.
 type Rows struct {
 	heap     []*sortedRun
-	second   int  // index of the smaller child of the root, 0 when not known
-	started  bool // the root stands on the row that Next gave
+	unpack   decompressor // one for all files: ZSTD's takes many megabytes
+	second   int          // index of the smaller child of the root, 0 when not known
+	started  bool         // the root stands on the row that Next gave
 	last     uint64
 	seen     []byte // the last key, and the version of it that was looked at
 	version  uint64
@@ -234,5 +236,6 @@ func (r *Rows) Close() error {
 		errs = append(errs, run.close())
 	}
 	r.heap = nil
+	r.unpack.close()
 	return errors.Join(errs...)
 }

@@ -23,27 +23,24 @@ type table struct {
 	// sequence of all rows, where it is not in them: an ingested file's.
 	sequence  uint64
 	sequenced bool
-	unpack    decompressor
+	unpack    *decompressor // the caller's
 }
 
 // openTable reads footer, properties and index, and refuses what this package does not understand of a table.
-func openTable(fs FS, m tableMeta) (*table, error) {
+func openTable(fs FS, m tableMeta, unpack *decompressor) (*table, error) {
 	name := tableName(m.number)
 	f, err := openNamed(fs, name)
 	if err != nil {
 		return nil, err
 	}
-	t := &table{file: f, name: name, meta: m}
+	t := &table{file: f, name: name, meta: m, unpack: unpack}
 	if err := t.load(); err != nil {
 		return nil, inFile(errors.Join(err, t.close()), name)
 	}
 	return t, nil
 }
 
-func (t *table) close() error {
-	t.unpack.close()
-	return t.file.Close()
-}
+func (t *table) close() error { return t.file.Close() }
 
 func (t *table) load() error {
 	size := t.file.Size()
