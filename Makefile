@@ -56,6 +56,10 @@ test-hdfs: setup-race ## block stores against a real HDFS (Hadoop's jars by Mave
 bench: setup ## rows per second and per CPU second of the copy engine and the wire
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./internal/copier ./internal/wire
 
+.PHONY: bench-split
+bench-split: setup ## rows and bytes per CPU second of reading, writing and splitting 5 million rows, beside RocksDB's own tools (Debian's rocksdb-tools, installed when absent); minutes
+	@scripts/bench-split.sh
+
 .PHONY: fuzz
 fuzz: setup ## run every fuzz target for FUZZTIME (20s)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

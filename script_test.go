@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -59,6 +60,11 @@ func TestScripts(t *testing.T) {
 			// Children of scripts must not colour, page or ask for the user's own files.
 			env.Setenv("NO_COLOR", "1")
 			env.Setenv("HOME", env.WorkDir)
+			backups, err := filepath.Abs("internal/backup/testdata")
+			if err != nil {
+				return err
+			}
+			env.Setenv("BACKUPS", backups) // a real cold backup, read only
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			env.Defer(cancel)
 			return sandboxtest.Setup(ctx, env)

@@ -32,11 +32,11 @@ func Run(ctx context.Context, args []string, e Env) int {
 		},
 		CommandNotFound: nil,
 		Action:          unknownCommand,
-		Commands: append([]*ucli.Command{
+		Commands: []*ucli.Command{
 			e.initCommand(), e.fmtCommand(), e.validateCommand(), e.planCommand(), e.applyCommand(), e.statusCommand(),
 			e.verifyCommand(), e.rollbackCommand(), e.doctorCommand(), e.stateCommand(), e.sandboxCommand(), e.watchdogCommand(), e.canaryCommand(), e.completeCommand(),
-			e.reportCommand(),
-		}, e.laterCommands()...),
+			e.reportCommand(), e.splitCommand(),
+		},
 	}
 	for _, c := range app.Commands {
 		finish(c)

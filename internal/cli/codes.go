@@ -24,12 +24,18 @@ const (
 	codeNotYet            = "PM1940" // a flag of a later release
 	codeUnreadable        = "PM1950"
 	codeUnwritable        = "PM1951"
-	codeLater             = "PM1960" // a command of a later release
+	codeLater             = "PM1960" // a format of a later release
 	codeStarter           = "PM1970"
 	codeSandbox           = "PM1980"
 	codeSortKeys          = "PM1981"
 	codeTraffic           = "PM1982"
 	codeTrafficLost       = "PM1983" // an acknowledged write is missing, or a deleted row is back
+
+	codeSplit          = "PM1990" // a split that could not go on
+	codeSplitSource    = "PM1991" // the backup, or a file in it
+	codeSplitStore     = "PM1992" // the store: no room, no permission, not there
+	codeSplitMisplaced = "PM1993"
+	codeSplitOther     = "PM1994" // the folder holds another split, or another run works there
 
 	codeStateLocked   = "PM3021"
 	codeStateUnusable = "PM3022"

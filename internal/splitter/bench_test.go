@@ -43,12 +43,12 @@ func benchKeys(partition int) iter.Seq[row] {
 			if pegkey.Hash(h, nil)%benchPartitions != uint64(partition) {
 				continue
 			}
-			binary.BigEndian.PutUint64(value[4:], rng.Uint64())
-			for i := 12; i < 64; i += 4 {
-				binary.LittleEndian.PutUint32(value[i:], rng.Uint32())
-			}
-			copy(value[64:], value[12:64])
 			for n := 1 + rng.IntN(4); n > 0; n-- { // sort keys
+				binary.BigEndian.PutUint64(value[4:], rng.Uint64())
+				for i := 12; i < 64; i += 4 {
+					binary.LittleEndian.PutUint32(value[i:], rng.Uint32())
+				}
+				copy(value[64:], value[12:64])
 				key = pegkey.Encode(key[:0], h, nil)
 				key = append(key, "sort0000"...)
 				key = strconv.AppendUint(key, rng.Uint64N(10_000), 10)
