@@ -118,7 +118,7 @@ func (e Env) statusOf(ctx context.Context, o configOptions, json bool) error {
 	}
 	m := s.migration
 	out := view.Status{Migration: m.Name, At: e.Now(), Method: m.Method.Kind(),
-		Source: m.Source.Cluster.Label + "/" + m.Source.Table, Target: m.Target.Cluster.Label + "/" + m.Target.Table}
+		Source: plan.TableRef{Cluster: m.Source.Label(), Table: m.Source.Table}.String(), Target: m.Target.Cluster.Label + "/" + m.Target.Table}
 	if doc != nil {
 		if err := e.remember(s, doc, &out); err != nil {
 			return err

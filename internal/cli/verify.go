@@ -54,6 +54,10 @@ func (e Env) verify(ctx context.Context, o verifyOptions) error {
 	}
 	defer s.close()
 	m := s.migration
+	if m.Source.Backup != nil {
+		return &failure{Code: apply.CodeVerify, Text: "the source of migration \"" + m.Name + "\" is a backup: there is no table to compare with",
+			Hint: "`pegmigrate apply` compares the target with the files of the backup, in its step verify"}
+	}
 	sink, done := e.sink(o.json)
 	defer done()
 	result, err := actuate.NewEngine(s.actuators, e.Now).Verify(ctx, apply.VerifyJob{
