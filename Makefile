@@ -38,7 +38,7 @@ demo-duplication-all: ## the same between clusters of each release, one after th
 	@set -e; for version in 2.4.0 2.5.0 2.6.0; do VERSION=$$version scripts/demo-duplication.sh; done
 
 .PHONY: test
-test: setup-race vet fmt-check ## vet, format and every test, with the race detector, in random order
+test: setup-race rocksdb-tools vet fmt-check ## vet, format and every test, with the race detector, in random order (RocksDB's own tools are compared with: Debian's rocksdb-tools, installed when absent)
 	$(GO) test -race -shuffle=on -timeout 20m ./...
 
 .PHONY: test-external
@@ -53,8 +53,8 @@ test-hdfs: setup-race ## block stores against a real HDFS (Hadoop's jars by Mave
 	scripts/hdfs.sh $(GO) test -race -count=1 -timeout 30m -run 'HDFS' ./internal/blobstore ./internal/backup
 
 .PHONY: bench
-bench: setup ## rows per second and per CPU second of the copy engine and the wire
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./internal/copier ./internal/wire
+bench: setup ## rows per second and per CPU second of the copy engine, the wire, and files of RocksDB
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./internal/copier ./internal/wire ./internal/sst
 
 .PHONY: bench-split
 bench-split: setup ## rows and bytes per CPU second of reading, writing and splitting 5 million rows, beside RocksDB's own tools (Debian's rocksdb-tools, installed when absent); minutes
@@ -89,8 +89,10 @@ fmt-check: setup ## fail when a file is not gofmt-ed
 	@files=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
 	if [ -n "$$files" ]; then echo "not gofmt-ed:"; echo "$$files"; exit 1; fi
 
-.PHONY: setup setup-race
+.PHONY: setup setup-race rocksdb-tools
 setup:
 	@scripts/setup.sh
 setup-race:
 	@scripts/setup.sh race
+rocksdb-tools:
+	@scripts/rocksdb-tools.sh
