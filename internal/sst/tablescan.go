@@ -121,7 +121,7 @@ func (s *tableScan) nextBlock() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if kind != NoCompression {
+	if kind != NoCompression && cap(out) > cap(s.block) {
 		s.block = out
 	}
 	return true, s.rows.reset(out)
