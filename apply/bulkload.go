@@ -240,6 +240,8 @@ func (l *loadRunner) restart(ctx context.Context) error {
 				return false, "the load is being paused; it goes on after that", nil
 			case s.Status != blsPaused:
 				return true, "", nil
+			case ctx.Err() != nil:
+				return false, "", context.Cause(ctx)
 			}
 			err = l.controlLoad(ctx, l.a.Target, ResumeLoad)
 			return false, "the load is paused and told to go on" + because(err), nil

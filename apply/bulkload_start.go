@@ -40,6 +40,9 @@ func (l *loadRunner) begin(ctx context.Context) error {
 
 // start sends one start. It is over when the servers are known to load.
 func (l *loadRunner) start(ctx context.Context) (over bool, reason string, err error) {
+	if ctx.Err() != nil {
+		return false, "", context.Cause(ctx)
+	}
 	before, err := l.r.loadMemory(l.id)
 	if err != nil {
 		return false, "", err

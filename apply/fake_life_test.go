@@ -84,6 +84,7 @@ func (w *fakeWorld) advance() {
 		}
 	}
 	w.now = now
+	w.load()
 	w.backups()
 	w.restoring()
 }

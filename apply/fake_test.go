@@ -47,6 +47,7 @@ type fakeWorld struct {
 	// batchTime and verifyTime are what the engines take.
 	batchTime, verifyTime time.Duration
 	fakeLife
+	fakeLoading
 	fakeBacking
 }
 
@@ -82,6 +83,9 @@ type fakeTable struct {
 	rows       map[string]fakeRow
 	fakeDuplicated
 	fakeRestored
+	load    *fakeLoad
+	compact fakeCompaction
+	buried  map[string]bool // keys with a tombstone
 }
 
 // fakePart is one partition's primary.
@@ -109,7 +113,7 @@ type knownEnvs struct {
 }
 
 func newWorld() *fakeWorld {
-	return &fakeWorld{batchTime: 700 * time.Millisecond, verifyTime: 3100 * time.Millisecond, fakeLife: newLife(), fakeBacking: newBacking(),
+	return &fakeWorld{batchTime: 700 * time.Millisecond, verifyTime: 3100 * time.Millisecond, fakeLife: newLife(), fakeLoading: newLoading(), fakeBacking: newBacking(),
 		clusters: map[string]*fakeCluster{
 			"east": {nextID: 12, tables: map[string]*fakeTable{}, level: "lively"},
 			"west": {nextID: 5, tables: map[string]*fakeTable{}, level: "lively"},
@@ -117,9 +121,9 @@ func newWorld() *fakeWorld {
 }
 
 func (w *fakeWorld) world() apply.World {
-	return w.backingWorld(apply.World{Tables: fakeTables{w}, Fences: fakeFences{w}, Engine: fakeEngine{w},
+	return w.loadingWorld(w.backingWorld(apply.World{Tables: fakeTables{w}, Fences: fakeFences{w}, Engine: fakeEngine{w},
 		Duplications: fakeDuplications{w}, Levels: fakeLevels{w}, Routes: fakeRoutes{w},
-		Traffic: &fakeTraffic{w: w, before: map[plan.TableRef]fakeCounters{}}, Live: fakeLive{w}})
+		Traffic: &fakeTraffic{w: w, before: map[plan.TableRef]fakeCounters{}}, Live: fakeLive{w}}))
 }
 
 // around frames a call with the hook. do runs under the lock. A change is done even when its context

@@ -22,6 +22,8 @@ type ownPriors struct {
 	TargetEnvs      map[string]marker.Prior `json:"target_envs,omitempty"`
 	// SourceLevel is the meta function level of the source's cluster, "" when the plan leaves it alone.
 	SourceLevel string `json:"source_level,omitempty"`
+	// TargetLevel is that of the target's cluster, "" when the plan loads nothing there.
+	TargetLevel string `json:"target_level,omitempty"`
 	// Rates are the flags that limit transfers, by rateKey and server, as far as the plan changes them.
 	Rates map[string]map[string]string `json:"rates,omitempty"`
 	Since time.Time                    `json:"since"`
@@ -61,6 +63,11 @@ func (o *ownRunner) prior(ctx context.Context) (*state.Blob, error) {
 	}
 	if err := o.priorRates(ctx, &p); err != nil {
 		return nil, err
+	}
+	if step, ok := firstStep[plan.BulkLoad](o.r.Plan); ok {
+		if p.TargetLevel, err = o.level(ctx, step.Action.(plan.BulkLoad).Target.Cluster); err != nil {
+			return nil, err
+		}
 	}
 	dst, err := o.table(ctx, o.a.Target)
 	switch {
@@ -223,7 +230,7 @@ func (b base) mark(ctx context.Context, t plan.TableRef, role string, peer plan.
 		Lineage: b.r.Store.Document().Lineage, Migration: b.r.Plan.Migration, Owner: b.r.Owner, Since: p.Since,
 		Role: role, Peer: peer.String(), Prior: prior,
 		TargetExisted: p.TargetExisted, TargetHighestID: p.TargetHighestID, TargetID: b.r.createdTarget(),
-		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs, SourceLevel: p.SourceLevel, Ticket: b.r.validUntil(), Rates: p.Rates,
+		SourceEnvs: p.SourceEnvs, TargetEnvs: p.TargetEnvs, SourceLevel: p.SourceLevel, TargetLevel: p.TargetLevel, Ticket: b.r.validUntil(), Rates: p.Rates,
 	})
 	if err != nil {
 		return err
@@ -248,7 +255,7 @@ func (r *Run) priors() (ownPriors, error) {
 func PriorsBlob(m *marker.Marker) (*state.Blob, error) {
 	return blob(kindPriors, ownPriors{
 		SourceInfo: m.Prior, TargetExisted: m.TargetExisted, TargetHighestID: m.TargetHighestID,
-		SourceEnvs: m.SourceEnvs, TargetEnvs: m.TargetEnvs, Since: m.Since, SourceLevel: m.SourceLevel, Rates: m.Rates,
+		SourceEnvs: m.SourceEnvs, TargetEnvs: m.TargetEnvs, Since: m.Since, SourceLevel: m.SourceLevel, TargetLevel: m.TargetLevel, Rates: m.Rates,
 		TargetInfo: m.TargetEnvs[marker.Env],
 	})
 }

@@ -27,6 +27,8 @@ type splitMemory struct {
 	Now  time.Time `json:"now"`
 	Ref  BackupRef `json:"ref"`
 	Done bool      `json:"done,omitempty"`
+	// Lost says that the state that knew more was lost: only complete files for TargetID are this run's.
+	Lost bool `json:"lost,omitempty"`
 
 	Outcome SplitOutcome `json:"outcome"`
 }
@@ -116,7 +118,7 @@ func (s *splitRunner) begin(ctx context.Context, target int32, ref BackupRef) (m
 		return m, false, err
 	}
 	switch {
-	case exists && !begun, id != 0 && id != target && id != m.TargetID:
+	case exists && (!begun || m.Lost && id != m.TargetID), id != 0 && id != target && id != m.TargetID:
 		return m, false, &StepError{Step: s.id, Code: CodeSplit,
 			Text: fmt.Sprintf("%s holds files already%s, and not of this run", stagingDir(s.a.Staging), map[bool]string{true: fmt.Sprintf(", for the table with id %d", id)}[id != 0]),
 			Hint: "remove that folder if nobody needs it, or declare another staging"}
@@ -201,7 +203,7 @@ func (b base) stagedByUs(ctx context.Context, st plan.Staging, step string) (our
 		return false, "", err
 	case !exists:
 		return false, stagingDir(st) + " is gone", nil
-	case !begun || id != 0 && id != m.TargetID:
+	case !begun || (id != 0 || m.Lost) && id != m.TargetID:
 		return false, stagingDir(st) + " is left alone, what is in it is not of this run", nil
 	}
 	return true, stagingDir(st) + " is still there", nil

@@ -33,7 +33,12 @@ func (u *usageRunner) prior(ctx context.Context) (*state.Blob, error) {
 	if err != nil {
 		return nil, err
 	}
-	return blob(kindEnvs, u.atFirst(map[string]marker.Prior{plan.EnvUsageScenario: marker.PriorOf(s.Envs, plan.EnvUsageScenario)}))
+	prior := marker.PriorOf(s.Envs, plan.EnvUsageScenario)
+	if step, ok := firstStep[plan.CreateTable](u.r.Plan); ok && s.ID == u.r.createdTarget() {
+		// A run that was lost may have set it: a table of this migration has what it was created with.
+		prior = marker.PriorOf(step.Action.(plan.CreateTable).Envs, plan.EnvUsageScenario)
+	}
+	return blob(kindEnvs, u.atFirst(map[string]marker.Prior{plan.EnvUsageScenario: prior}))
 }
 
 func (u *usageRunner) done(ctx context.Context) (bool, string, error) {

@@ -44,6 +44,8 @@ type Marker struct {
 	// SourceLevel is the meta function level of the source's cluster before the migration held it,
 	// "" when it is not held.
 	SourceLevel string `json:"source_level,omitempty"`
+	// TargetLevel is that of the target's cluster, "" when nothing sets it.
+	TargetLevel string `json:"target_level,omitempty"`
 	// Rates are the values of the flags that limit transfers before the migration set them, by "cluster flag" and
 	// replica server.
 	Rates map[string]map[string]string `json:"rates,omitempty"`
