@@ -90,7 +90,7 @@ func (r *Run) abortWindow(ctx context.Context, at plan.Step, cause error) error 
 	if err := r.undoFence(ctx, step.ID, f.Table); err != nil {
 		return r.notLifted(step, err)
 	}
-	r.goOnReturn(ctx, base{r: r, id: step.ID})
+	r.dropReturn(ctx, base{r: r, id: step.ID})
 	if err := r.forgetMove(); err != nil && !isWriteError(cause) {
 		return err
 	}
@@ -219,10 +219,12 @@ func (r *Run) beforeFence(ctx context.Context, b base) error {
 			return err
 		}
 	}
-	if err := b.takesClients(ctx); err != nil {
+	// In this order: the proof writes to the target, and what is shipped back from there could cost
+	// clients' writes, see holdReturn.
+	if err := r.holdReturn(ctx, b); err != nil {
 		return err
 	}
-	if err := r.holdReturn(ctx, b); err != nil {
+	if err := b.takesClients(ctx); err != nil {
 		return err
 	}
 	return r.arm(ctx, b)

@@ -44,6 +44,13 @@ type fakeDup struct {
 	follower *fakeTable
 	removed  bool // not listed any more; replicas hear of it with the next sync
 	logOnly  bool // it ships into a table that is there, from now on
+	// holds is when the replicas have heard that it is held; they ship until then.
+	holds time.Time
+}
+
+// shipping says whether primaries ship by it.
+func (d *fakeDup) shipping(at time.Time) bool {
+	return d.status == "DS_LOG" || d.status == "DS_PAUSE" && at.Before(d.holds)
 }
 
 // fakeShip is how far one partition's primary came.
@@ -67,6 +74,7 @@ const (
 	emptyWrite mutationKind = iota
 	putRow
 	removeRow
+	probeWrite // the delete of a reserved key, which is shipped like any other
 )
 
 // mutate gives a mutation the next decree.
@@ -222,7 +230,7 @@ func (w *fakeWorld) nameOf(t *fakeTable) string {
 // ship sends what a partition's primary may send: on 2.4 and 2.5 a mutation goes out only when a
 // later one has carried its commit into the log.
 func (w *fakeWorld) ship(t *fakeTable, d *fakeDup) {
-	if d.status != "DS_LOG" || d.follower.gone {
+	if !d.shipping(w.now) || d.follower.gone {
 		return
 	}
 	for i, p := range t.parts {
@@ -235,7 +243,10 @@ func (w *fakeWorld) ship(t *fakeTable, d *fakeDup) {
 			last = min(last, p.prepared-1)
 		}
 		for s.due += w.shipRate * tick.Seconds(); s.due >= 1 && s.shipped < last; s.due-- {
-			if !w.arrive(d.follower, i, p.at(s.shipped+1)) {
+			m := p.at(s.shipped + 1)
+			// A batch that ends with what came from another cluster is dropped as a whole, and counts
+			// as shipped (pegasus_mutation_duplicator::duplicate). Every other one ends there.
+			if dropped := m.decree%2 == 0 && s.shipped+2 <= p.prepared && p.at(s.shipped+2).foreign; !dropped && !w.arrive(d.follower, i, m) {
 				w.shipFailures++
 				break
 			}
@@ -266,6 +277,10 @@ func (w *fakeWorld) arrive(f *fakeTable, partition int, m fakeMutation) bool {
 		return false
 	}
 	m.foreign = true
+	if m.Kind == probeWrite {
+		p.mutate(w.now, m)
+		return true
+	}
 	return f.take(w.now, m) == nil
 }
 
@@ -359,7 +374,9 @@ func (f fakeDuplications) HoldDuplication(ctx context.Context, ref plan.TableRef
 				if d.status != from && d.status != to {
 					return fmt.Errorf("ERR_INVALID_PARAMETERS: %w", apply.ErrRefused)
 				}
-				d.status = to
+				if d.status = to; hold {
+					d.holds = time.Now().Add(dupSync)
+				}
 				return nil
 			}
 		}
@@ -386,10 +403,10 @@ func (f fakeDuplications) Lag(ctx context.Context, ref plan.TableRef, id int32) 
 		if err != nil {
 			return err
 		}
-		status := ""
+		status, ships := "", false
 		for _, d := range t.dups {
 			if d.id == id {
-				status = d.status
+				status, ships = d.status, d.shipping(time.Now())
 			}
 		}
 		for i, p := range t.parts {
@@ -398,8 +415,8 @@ func (f fakeDuplications) Lag(ctx context.Context, ref plan.TableRef, id int32) 
 			switch s := p.ships[id]; {
 			case s == nil:
 				l.Problem = "no duplication assigned"
-			case status != "DS_LOG":
-				l.Problem = "the duplication is in " + status
+			case !ships:
+				l.Held, l.Problem = true, "the duplication is in "+status
 			case time.Now().Before(s.from) || p.silent:
 				l.Problem = l.Primary + " does not report the partition"
 			default:

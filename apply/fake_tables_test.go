@@ -139,7 +139,7 @@ func (f fakeFences) Probe(ctx context.Context, ref plan.TableRef, partitions []i
 			p := t.parts[i]
 			probe := probeOf(t, i, p.denies())
 			if probe.Verdict == apply.Accepted { // the delete was a write
-				p.mutate(time.Now(), fakeMutation{Kind: emptyWrite})
+				p.mutate(time.Now(), fakeMutation{Kind: probeWrite})
 			}
 			out = append(out, probe)
 		}

@@ -64,9 +64,19 @@ func (t *returnRunner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, found, err := t.findReturn(ctx, t.a.Source)
+	e, found, err := t.findReturn(ctx, t.a.Source)
 	if err != nil {
 		return err
+	}
+	if found && e.Status == dsPause {
+		// Held before a window that came to nothing: its log has writes of ours, see holdReturn.
+		if err := t.remove(ctx, t.a.Source, e.ID); err != nil {
+			return err
+		}
+		if err := t.r.rememberOf(t.id, func(p *duplicationProof) { *p = duplicationProof{} }); err != nil {
+			return err
+		}
+		memory, found = duplicationProof{}, false
 	}
 	if !found {
 		if memory.ID != 0 {
@@ -96,7 +106,8 @@ func (t *returnRunner) awaitOpened(ctx context.Context) error {
 					Hint: "`" + t.r.Resume + "` adds another one"}
 			}
 			if err == nil && e.Status == dsPause {
-				err = t.hold(ctx, t.a.Source, e.ID, false)
+				err = &StepError{Step: t.id, Code: CodeDuplication, Text: "the duplication that was added a moment ago is held: somebody paused it",
+					Hint: "`" + t.r.Resume + "` adds another one"}
 			}
 			var lags []Lag
 			if err == nil {
@@ -191,7 +202,10 @@ func (b base) hold(ctx context.Context, t plan.TableRef, id int32, hold bool) er
 	})
 }
 
-// holdReturn holds the duplication of the return ticket before the source is fenced.
+// holdReturn holds the duplication of the return ticket, and waits until no primary ships by it any more.
+// It comes before the fence and before the first write to the target: what would arrive back in the log
+// of the source ends a batch there that is dropped with everything in it, and that are writes of clients
+// that the duplication to the target counts as shipped.
 func (r *Run) holdReturn(ctx context.Context, b base) error {
 	step, ok := firstStep[plan.AddReturn](r.Plan)
 	if !ok || r.Plan.Back {
@@ -205,15 +219,32 @@ func (r *Run) holdReturn(ctx context.Context, b base) error {
 	case !found:
 		return &StepError{Step: b.id, Code: CodeDuplication, Text: fmt.Sprintf("the duplication of the return ticket, of %s, is gone: somebody removed it", a.Source),
 			Hint: "nothing was changed; `" + r.Resume + "` adds another one"}
-	case e.Status == dsPause:
-		return nil
+	case e.Status != dsPause:
+		if err := b.hold(ctx, a.Source, e.ID, true); err != nil {
+			return err
+		}
 	}
-	return b.hold(ctx, a.Source, e.ID, true)
+	return b.await(ctx, r.Waits.Prepare, CodeDuplication, "look at the replica servers of "+a.Source.String()+"; nothing was changed",
+		func(ctx context.Context) (bool, string, error) {
+			lags, err := b.lagsOnce(ctx, a.Source, e.ID)
+			if err != nil {
+				reason, err := tolerate(ctx, err)
+				return false, reason, err
+			}
+			for _, l := range lags {
+				if !l.Held {
+					return false, fmt.Sprintf("duplication %d is to be held, and partition %d on %s does not say that it is", e.ID, l.Partition, l.Primary), nil
+				}
+			}
+			return len(lags) > 0, "no partition is reported", nil
+		})
 }
 
-// goOnReturn lets it go on when a window was closed without a switch: as long as it is held the target
-// keeps its log. That it could not is made up for by the next attempt.
-func (r *Run) goOnReturn(ctx context.Context, b base) {
+// dropReturn removes it when a window was closed without a switch. It must not go on: the target's log
+// has the writes that proved that the target takes clients, see holdReturn. And as long as it is held the
+// target keeps its log. The next attempt adds another one, which begins behind them; one that could not
+// be removed stays held.
+func (r *Run) dropReturn(ctx context.Context, b base) {
 	step, ok := firstStep[plan.AddReturn](r.Plan)
 	if !ok || r.Plan.Back || r.World.Duplications == nil {
 		return
@@ -225,9 +256,13 @@ func (r *Run) goOnReturn(ctx context.Context, b base) {
 	if err != nil || memory.ID == 0 {
 		return
 	}
-	if err := r.World.Duplications.HoldDuplication(ctx, a.Source, memory.ID, false); err != nil {
-		b.warn(CodeDuplication, fmt.Sprintf("duplication %d of %s is still held, the target keeps its log until it goes on: %v", memory.ID, a.Source, err),
-			"the next attempt needs it held")
+	if err := r.World.Duplications.RemoveDuplication(ctx, a.Source, memory.ID); err != nil {
+		b.warn(CodeDuplication, fmt.Sprintf("duplication %d of %s, of the return ticket, is still held, and the target keeps its log as long: %v", memory.ID, a.Source, err),
+			"the next attempt goes on with it")
+		return
+	}
+	if err := r.rememberOf(step.ID, func(p *duplicationProof) { *p = duplicationProof{} }); err != nil {
+		b.warn(CodeDuplication, fmt.Sprintf("duplication %d of %s, of the return ticket, was removed, and this could not be written down: %v", memory.ID, a.Source, err), "")
 	}
 }
 

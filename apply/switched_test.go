@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/atomicfile"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -45,5 +47,34 @@ func TestDeathAfterTheSwitch(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestNothingComesBackBeforeTheSwitch has both tables equal in the moment of the switch although the
+// duplication of a return ticket is there, and clients write until the fence is up. What is shipped back
+// by then ends a batch of the source's log, which is dropped with the clients' writes in it.
+func TestNothingComesBackBeforeTheSwitch(t *testing.T) {
+	for name, shipsLast := range map[string]bool{"2.5": false, "2.6": true} {
+		for n := range 6 {
+			t.Run(name, func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					s := newReturn(t, true, func(s *dupScene) {
+						s.world.shipsLast, s.app.keys = shipsLast, 5000 // so many that none is written again soon
+					})
+					time.Sleep(time.Duration(n) * 1700 * time.Millisecond)
+					looked := false
+					s.at("Swap", 1, func(w *fakeWorld) {
+						looked = true
+						if diff := cmp.Diff(w.clusters["east"].tables["orders"].rows, w.clusters["west"].tables["orders"].rows); diff != "" {
+							t.Errorf("clients are led to a target that differs (-source +target):\n%s", diff)
+						}
+					})
+					s.there(t.Context())
+					if !looked {
+						t.Error("the route was not switched")
+					}
+				})
+			})
+		}
 	}
 }

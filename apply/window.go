@@ -225,7 +225,7 @@ func (r *Run) closeWindow(ctx context.Context, at string) error {
 	if !r.cutsOver() && r.moveDone() && r.lifts() && !r.gateAhead() {
 		return (&fenceRunner{base: base{r: r, id: step.ID}, a: f}).amend(func(p *fenceProof) { p.Lifted = r.Now() })
 	}
-	r.goOnReturn(ctx, base{r: r, id: step.ID})
+	r.dropReturn(ctx, base{r: r, id: step.ID})
 	if err := r.forgetMove(); err != nil {
 		return err
 	}

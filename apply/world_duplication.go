@@ -41,6 +41,8 @@ type Lag struct {
 	// shipped (replica_duplicator.cpp), so that Shipped is worth nothing.
 	Shipped   int64 `json:"shipped"`
 	Confirmed int64 `json:"confirmed"`
+	// Held says that the primary knows the duplication and ships nothing by it.
+	Held bool `json:"held,omitempty"`
 	// Problem says why Shipped is -1.
 	Problem string `json:"problem,omitempty"`
 }

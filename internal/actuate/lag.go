@@ -109,7 +109,7 @@ func (n *nodeLag) of(p pegasus.PartitionConfig, appID, id int32) apply.Lag {
 	case !ok:
 		out.Problem = fmt.Sprintf("the server does not know duplication %d of the partition", id)
 	case !progress.Duplicating:
-		out.Problem = "the server does not ship the partition's log"
+		out.Held, out.Problem = true, "the server does not ship the partition's log"
 	default:
 		// Below 0: more was committed between the two questions than was ever shipped.
 		out.Shipped = max(r.Committed-progress.NotDuplicated, 0)
