@@ -50,7 +50,7 @@ test-zookeeper: setup-race ## route records against a real ZooKeeper (Debian's p
 
 .PHONY: test-hdfs
 test-hdfs: setup-race ## block stores against a real HDFS (Hadoop's jars by Maven; Debian's packages, installed when absent)
-	scripts/hdfs.sh $(GO) test -race -count=1 -timeout 30m -run 'HDFS' ./internal/blobstore ./internal/backup
+	scripts/hdfs.sh $(GO) test -race -count=1 -timeout 30m -run 'HDFS' ./internal/blobstore ./internal/backup ./internal/splitter
 
 .PHONY: bench
 bench: setup ## rows per second and per CPU second of the copy engine, the wire, and files of RocksDB

@@ -133,3 +133,20 @@ func TestSourceFails(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// brokenAfter is a store that is gone when the files of a partition are to be written.
+func brokenAfter(s blobstore.Store, partition string) blobstore.Store {
+	return goneStore{s, partition}
+}
+
+type goneStore struct {
+	blobstore.Store
+	partition string
+}
+
+func (s goneStore) Create(ctx context.Context, name string) (blobstore.Writer, error) {
+	if path.Base(path.Dir(name)) == s.partition {
+		return nil, &blobstore.Error{Code: blobstore.CodeConnection, Op: "create", Store: s.String(), Path: name, Err: syscall.ECONNRESET}
+	}
+	return s.Store.Create(ctx, name)
+}
