@@ -118,7 +118,7 @@ func mayImport() map[string][]string {
 		"internal/wire":    {"internal/idl"},
 		"internal/pegasus": {"internal/wire", "internal/idl", "internal/pegkey"},
 		// The server side; what it shares with the client has a test of its own below.
-		"internal/sandbox": {"internal/sandbox/zookeeper", "internal/sandbox/metaproxy", "internal/idl", "internal/pegkey", "internal/atomicfile"},
+		"internal/sandbox": {"internal/sandbox/zookeeper", "internal/sandbox/metaproxy", "internal/idl", "internal/pegkey", "internal/atomicfile", "internal/sst"},
 		// MetaProxy is another program: the simulated one shares no line with the client that asks it.
 		"internal/sandbox/zookeeper": {},
 		"internal/sandbox/metaproxy": {"internal/idl"},

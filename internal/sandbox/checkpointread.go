@@ -27,7 +27,7 @@ func readCheckpoint(dir string, names []string) (*restoredRows, error) {
 		return nil, err
 	}
 	info := cp.Info()
-	out := &restoredRows{store: newStore(), decree: int64(info.LastFlushedDecree), version: int(info.DataVersion)}
+	out := &restoredRows{store: newStore(), decree: info.LastFlushedDecree, version: info.DataVersion}
 	err = eachRow(cp, func(key, value []byte) {
 		expire, user := splitValue(value, out.version)
 		out.store.set(key, user, expire)
@@ -97,11 +97,11 @@ type ingestFS struct {
 	meta []byte // MANIFEST
 }
 
-// topKey is above every key that a client can write.
-var topKey = []byte{0xff, 0xff}
-
-// ingestName is the file of an ingestFS.
-var ingestName = fmt.Sprintf("%06d.sst", firstRowFile)
+// topKey is above every key that a client can write, ingestName the file of an ingestFS.
+const (
+	topKey     = "\xff\xff"
+	ingestName = "000014.sst" // firstRowFile
+)
 
 // openIngested opens one file. The bounds of its keys are not known before: the MANIFEST
 // gives the widest.
@@ -111,7 +111,7 @@ func openIngested(path string) (*sst.Checkpoint, error) {
 		return nil, err
 	}
 	m := manifest{next: firstRowFile + 1, last: checkpointSeq}
-	m.files = []manifestFile{{number: firstRowFile, size: info.Size(), largest: topKey, seqno: checkpointSeq}}
+	m.files = []manifestFile{{number: firstRowFile, size: info.Size(), largest: []byte(topKey), seqno: checkpointSeq}}
 	return sst.OpenCheckpoint(ingestFS{path: path, meta: m.encode()}, sst.ReadOptions{})
 }
 

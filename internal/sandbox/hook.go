@@ -45,6 +45,10 @@ type Call struct {
 // calls. It is called twice for each request, on the goroutine of the connection,
 // concurrently for several connections, and must not block: Hold and Delay exist
 // for that.
+//
+// It also sees, in phase Before only, what servers ask each other for backups and bulk loads:
+// RPC_COLD_BACKUP, RPC_BULK_LOAD, RPC_GROUP_BULK_LOAD and, by the meta, RPC_RRDB_RRDB_BULK_LOAD. The
+// cluster is locked then: a hook must not call it. Fail, Drop (a timeout) and Kill count.
 type Hook func(Call) Verdict
 
 // action is what a Verdict does.

@@ -49,14 +49,14 @@ const bytewiseComparator = "leveldb.BytewiseComparator"
 // encode is the MANIFEST: what RocksDB writes into a new one, an edit per column family
 // that makes it and one that has all of its files.
 func (m manifest) encode() []byte {
-	var log logWriter
+	var records logWriter
 	first := stringField(nil, tagComparator, bytewiseComparator)
-	log.add(numbers(first, 0, m.next, m.last))
+	records.add(numbers(first, 0, m.next, m.last))
 	second := stringField(nil, tagComparator, bytewiseComparator)
 	second = numbers(second, 0, m.next, m.last)
 	second = binary.AppendUvarint(binary.AppendUvarint(second, tagMaxFamily), cfMeta)
 	second = binary.AppendUvarint(binary.AppendUvarint(second, tagColumnFamily), cfMeta)
-	log.add(stringField(second, tagFamilyAdd, cfMetaTag))
+	records.add(stringField(second, tagFamilyAdd, cfMetaTag))
 	for _, family := range []uint32{cfDefault, cfMeta} {
 		edit := numbers(nil, 3, m.next, m.last)
 		for _, f := range m.files {
@@ -67,9 +67,9 @@ func (m manifest) encode() []byte {
 		if family != cfDefault {
 			edit = binary.AppendUvarint(binary.AppendUvarint(edit, tagColumnFamily), uint64(family))
 		}
-		log.add(edit)
+		records.add(edit)
 	}
-	return log.out
+	return records.out
 }
 
 // numbers are the numbers that every edit has.

@@ -114,7 +114,7 @@ func newTiming(factor float64) Timing {
 		BackupPoll:       scaled(time.Second),
 		BackupRetry:      scaled(10 * time.Second),
 		BackupCheckpoint: scaled(500 * time.Millisecond),
-		Upload:           scaled(18 * time.Second),
+		Upload:           scaled(20100 * time.Millisecond),
 		Download:         scaled(4 * time.Second),
 		BulkPoll:         scaled(10 * time.Second),
 		BulkIngestPoll:   scaled(150 * time.Millisecond),
