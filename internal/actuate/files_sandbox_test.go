@@ -78,7 +78,7 @@ func (w *filesWorld) create(s *sandbox.Cluster, spec sandbox.TableSpec) int32 {
 	if err := s.WaitHealthy(ctx, spec.Name); err != nil {
 		w.t.Fatal(err)
 	}
-	return int32(id)
+	return id
 }
 
 // until polls.
