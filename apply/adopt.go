@@ -17,7 +17,8 @@ import (
 func Adopt(m *schema.Migration, now plan.Facts, mark *marker.Marker, toolVersion string) (*plan.Plan, *state.Document, error) {
 	a := adoption{mark: mark, held: holdsTicket(now, mark)}
 	a.away = a.held || leadsAway(now)
-	before := a.asBefore(m, now)
+	a.table = m.Target.Table
+	before := a.beforeFiles(a.asBefore(m, now))
 	p, err := plan.Build(m, before, plan.Options{ToolVersion: toolVersion})
 	if err == nil && a.held {
 		a.refuseReturn(p, now)
@@ -55,6 +56,9 @@ func Adopt(m *schema.Migration, now plan.Facts, mark *marker.Marker, toolVersion
 // adoption is one rebuilding of a lost document.
 type adoption struct {
 	mark *marker.Marker
+	// table is the target's name, backup the id of the backup that it was made from, 0 for none.
+	table  string
+	backup int64
 	// created is the proof of the create step, nil when no table may be ours.
 	created *created
 	// away says that the route leads to the target, held that the return ticket is valid.
@@ -80,6 +84,9 @@ func (a *adoption) asBefore(m *schema.Migration, f plan.Facts) plan.Facts {
 	}
 	dst := *f.TargetTable
 	marked := dst.Marker != nil && dst.Marker.Lineage == a.mark.Lineage || dst.ID == a.mark.TargetID
+	if marked || dst.Marker == nil && dst.ID > a.mark.TargetHighestID {
+		a.backup = a.restoredFrom(dst.Envs, f.SourceTable)
+	}
 	switch {
 	case a.mark.TargetExisted:
 		if marked {

@@ -135,6 +135,8 @@ func (s *Stores) VerifyBackup(ctx context.Context, job apply.BackupVerifyJob) (a
 		return out
 	})
 	defer end()
+	var damaged []int32
+	var problems error
 	for i := range b.Partitions {
 		p := &b.Partitions[i]
 		if slices.Contains(job.Verified, int32(i)) {
@@ -144,8 +146,13 @@ func (s *Stores) VerifyBackup(ctx context.Context, job apply.BackupVerifyJob) (a
 		}
 		one := *b
 		one.Partitions = b.Partitions[i : i+1]
-		if err := backup.Verify(ctx, store, &one, backup.VerifyOptions{Read: func(n int64) { read.Add(n) }}); err != nil {
-			return apply.StoredBackup{}, storeError(err)
+		if err := storeError(backup.Verify(ctx, store, &one, backup.VerifyOptions{Read: func(n int64) { read.Add(n) }})); err != nil {
+			if !errors.Is(err, apply.ErrDamaged) {
+				return apply.StoredBackup{}, err
+			}
+			// All of it is read all the same: a restore may be declared to do without such partitions.
+			damaged, problems = append(damaged, int32(i)), errors.Join(problems, err)
+			continue
 		}
 		if job.Save != nil {
 			if err := job.Save(int32(i)); err != nil {
@@ -154,7 +161,9 @@ func (s *Stores) VerifyBackup(ctx context.Context, job apply.BackupVerifyJob) (a
 		}
 		done.Add(1)
 	}
-	return stored(b, job.Ref), nil
+	out := stored(b, job.Ref)
+	out.Damaged = damaged
+	return out, problems
 }
 
 // RemoveBackup implements apply.Stores.
