@@ -22,15 +22,11 @@ type ldbTable struct {
 // ldb runs a command and gives what it prints.
 func (l ldbTable) ldb(input string, args ...string) string {
 	l.t.Helper()
-	tool, err := exec.LookPath("ldb")
-	if err != nil {
-		l.t.Fatal("ldb of Debian's package rocksdb-tools is not installed; scripts/rocksdb-tools.sh, which `make test` runs first, installs it")
-	}
 	args = append([]string{"--db=" + l.dir}, args...)
 	if slices.Contains([]string{"load", "scan", "query", "put", "deleterange", "compact", "write_extern_sst"}, args[1]) {
 		args = append(args, "--hex")
 	}
-	cmd := exec.CommandContext(l.t.Context(), tool, args...)
+	cmd := exec.CommandContext(l.t.Context(), rocksTool(l.t, "ldb"), args...)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
 	// Not every failure shows in the exit status.
