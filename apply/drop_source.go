@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
@@ -38,10 +39,28 @@ func (d *dropSourceRunner) run(ctx context.Context) error {
 		return &StepError{Step: d.id, Code: CodeDuplication, Text: fmt.Sprintf("%s is being duplicated to %s", d.a.Table, list[0].Remote),
 			Hint: "somebody ships rows from it: end that first, then run the same command again"}
 	}
-	if err := d.unused(ctx); err != nil {
+	if err := d.awaitUnused(ctx); err != nil {
 		return err
 	}
 	return d.drop(ctx, d.a, d.r.Plan.Source.ID)
+}
+
+// awaitUnused gives the counters of a table that answers reads time to forget our own: it was looked at, and compared
+// when clients wrote both tables. Behind a cut-over reads are denied.
+func (d *dropSourceRunner) awaitUnused(ctx context.Context) error {
+	begun := d.r.Now()
+	for {
+		err := d.unused(ctx)
+		var busy *StepError
+		elapsed := d.r.Now().Sub(begun)
+		if err == nil || !d.r.writtenTwice() || !errors.As(err, &busy) || busy.Code != CodeTraffic || elapsed >= d.r.Waits.Transient {
+			return err
+		}
+		d.r.Sink.Emit(event.Waiting{Step: d.id, Elapsed: elapsed, Limit: d.r.Waits.Transient, Reason: busy.Text + "; our own reads of a moment ago count as well"})
+		if !pause(ctx, d.r.trafficEvery()) {
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // unused looks at the counters: whoever still uses the table loses it.
