@@ -2,6 +2,7 @@ package apply_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -177,7 +178,10 @@ func (s *loadScene) through(ctx context.Context) error {
 	return err
 }
 
-func isGate(err error) bool { _, ok := err.(*apply.GateError); return ok }
+func isGate(err error) bool {
+	var gate *apply.GateError
+	return errors.As(err, &gate)
+}
 
 // until stops the run at the first call for which stop says so.
 func (s *loadScene) until(name string, stop func() bool) {
@@ -192,7 +196,8 @@ func (s *loadScene) until(name string, stop func() bool) {
 	}
 	err := s.through(ctx)
 	s.world.hook = nil
-	if _, ok := err.(*apply.InterruptedError); !ok {
+	var interrupted *apply.InterruptedError
+	if !errors.As(err, &interrupted) {
 		s.t.Fatalf("%v is no interruption\n%s", err, s.story())
 	}
 }
