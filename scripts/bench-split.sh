@@ -7,13 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export PEGMIGRATE_BENCH_ROWS=${PEGMIGRATE_BENCH_ROWS:-5000000}
 
-for tool in ldb sst_dump; do
-  command -v "$tool" >/dev/null 2>&1 && continue
-  install="apt-get install -y --no-install-recommends rocksdb-tools"
-  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1 || { echo "bench-split: $tool is missing: sudo $install" >&2; exit 1; }
-  echo "bench-split: installing rocksdb-tools"
-  DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -q && $install" >/dev/null
-done
+scripts/rocksdb-tools.sh
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -157,12 +157,12 @@ func mustRun(t testing.TB, job Job) Result {
 	return r
 }
 
-// needTool says where a tool of RocksDB is.
+// needTool says where a tool of RocksDB is. `make test` installs it; where it is missing nothing was compared.
 func needTool(t testing.TB, name string) string {
 	t.Helper()
 	tool, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("%s of Debian's rocksdb-tools is not installed", name)
+		t.Fatalf("%s of Debian's package rocksdb-tools is not installed; scripts/rocksdb-tools.sh installs it", name)
 	}
 	return tool
 }
