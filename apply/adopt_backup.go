@@ -66,5 +66,5 @@ func (a *adoption) rememberFiles(action plan.Action, record *state.Step) (begun 
 		}
 		return true, err
 	}
-	return false, nil
+	return a.rememberLoading(action, record)
 }
