@@ -59,15 +59,18 @@ func TestCompareLiveBehind(t *testing.T) {
 func TestCompareLiveOpen(t *testing.T) {
 	for name, tt := range map[string]struct {
 		limit int
+		batch time.Duration // that a partition takes
 		says  string
+		all   bool // everything is compared again
 	}{
-		"few":      {100, "1 keys kept changing"},
-		"too many": {0, "too many keys kept changing"},
+		"few":          {100, time.Second, "1 keys kept changing", false},
+		"few, quickly": {100, time.Millisecond, "1 keys kept changing", true},
+		"too many":     {0, time.Second, "too many keys kept changing", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := newDup(t, true)
-				s.app.keys, s.world.openLimit = 1, tt.limit
+				s.app.keys, s.world.openLimit, s.world.batchTime = 1, tt.limit, tt.batch
 				s.must(s.apply(t.Context()))
 				s.movedOver()
 				steps := map[string]string{}
@@ -77,12 +80,29 @@ func TestCompareLiveOpen(t *testing.T) {
 				if !strings.Contains(steps["compare"], tt.says) {
 					t.Errorf("%s\n%s", steps["compare"], s.story())
 				}
-				if all := strings.Contains(steps["recheck"], "rows on the source"); all != (tt.limit == 0) {
+				if all := strings.Contains(steps["recheck"], "rows on the source"); all != tt.all {
 					t.Error(steps["recheck"])
 				}
 			})
 		})
 	}
+}
+
+// A row that became wrong behind the live comparison keeps clients where they are, when there is time
+// to see it.
+func TestRecompareFindsLateDifference(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newDup(t, true)
+		s.world.batchTime = time.Millisecond
+		s.atStep("drain", func() { s.must(s.world.remove(target(), "k07")) })
+		var differ *apply.DifferencesError
+		if err := s.apply(t.Context()); !errors.As(err, &differ) || differ.Step != "recheck" {
+			t.Fatalf("%v\n%s", err, s.story())
+		}
+		s.sink = nil
+		s.must(s.rollback(t.Context()))
+		s.asBefore()
+	})
 }
 
 // A comparison that was killed goes on behind the partitions that it had finished; the cursors of an

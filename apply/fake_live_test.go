@@ -69,12 +69,15 @@ func (f fakeLive) CompareLive(ctx context.Context, job apply.LiveJob) (out apply
 // unit compares one partition until what is unequal there has been so for too long, or keeps
 // changing.
 func (f fakeLive) unit(ctx context.Context, job apply.LiveJob, p int32, out *apply.LiveOutcome) (open []string, err error) {
-	seen := map[string]*unequal{}
+	seen, name := map[string]*unequal{}, "compare"
+	if job.Still {
+		name = "compare-still"
+	}
 	for first := true; first || len(seen) > 0; first = false {
 		if !first && !sleep(ctx, time.Second) {
 			return nil, ctx.Err()
 		}
-		err := f.w.around(ctx, call{name: "compare", table: job.Target}, func() error { return f.look(job, p, seen, first, out) })
+		err := f.w.around(ctx, call{name: name, table: job.Target}, func() error { return f.look(job, p, seen, first, out) })
 		if err != nil {
 			return nil, err
 		}

@@ -8,7 +8,8 @@ import (
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
-// recheckRunner reads the keys again that the live comparison left open, or compares everything.
+// recheckRunner reads the keys again that the live comparison left open, or compares everything: when
+// that is declared, when too many were left open, and when it takes next to no time.
 type recheckRunner struct {
 	base
 	a       plan.RecheckKeys
@@ -42,8 +43,13 @@ func (k *recheckRunner) run(ctx context.Context) error {
 		return err
 	}
 	var out LiveOutcome
+	all := k.a.Full || live.TooMany
+	if !all {
+		out, k.all, err = k.recompare(ctx, live)
+	}
 	switch {
-	case k.a.Full || live.TooMany:
+	case err != nil || k.all:
+	case all:
 		k.all = true
 		out, err = k.r.World.Live.CompareLive(ctx, LiveJob{Source: k.a.Source, Target: k.a.Target, Limits: k.a.Limits,
 			Still: true, Report: func(p event.MoveProgress) { p.Step = k.id; k.r.Sink.Emit(p) }})
@@ -56,6 +62,7 @@ func (k *recheckRunner) run(ctx context.Context) error {
 			Hint: "run the same command again when the cause is mended"}
 	}
 	if k.all {
+		out.OpenCount = live.OpenCount
 		out.Step = k.id
 		k.r.Sink.Emit(out.Verified)
 	}

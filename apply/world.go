@@ -222,6 +222,8 @@ type Waits struct {
 	Uploads time.Duration
 	// Backing is how long a backup may write nothing, Restoring how long a restore may read nothing.
 	Backing, Restoring time.Duration
+	// Recompare is what a comparison of everything may cost behind the fence when nobody asked for it.
+	Recompare time.Duration
 }
 
 // withDefaults fills in the waits of duplications and files that are zero: none of them means "never".
@@ -232,6 +234,7 @@ func (w Waits) withDefaults() Waits {
 	w.Sample, w.DuplicationSync = cmp.Or(w.Sample, d.Sample), cmp.Or(w.DuplicationSync, d.DuplicationSync)
 	w.Files, w.Uploads = cmp.Or(w.Files, d.Files), cmp.Or(w.Uploads, d.Uploads)
 	w.Backing, w.Restoring = cmp.Or(w.Backing, d.Backing), cmp.Or(w.Restoring, d.Restoring)
+	w.Recompare = cmp.Or(w.Recompare, d.Recompare)
 	return w
 }
 
@@ -258,5 +261,6 @@ func DefaultWaits() Waits {
 		Uploads:   90 * time.Second,
 		Backing:   30 * time.Minute,
 		Restoring: 30 * time.Minute,
+		Recompare: 1500 * time.Millisecond,
 	}
 }

@@ -213,7 +213,7 @@ func (b *builder) windowSteps(method *schema.DuplicationMethod, w Window) []Step
 	}}
 	if b.m.Verify.Mode != schema.VerifyOff {
 		full := b.m.Verify.When == schema.VerifyInWindow
-		why := "keys that were unequal at the live comparison are read again"
+		why := recheckWhy
 		if full {
 			why = "every row of both tables, while nothing changes: key, value, expiry, partition"
 		}

@@ -204,7 +204,7 @@ func (b *builder) backSteps(begun *Plan, method *schema.DuplicationMethod, w Win
 	window := b.windowSteps(method, w)
 	if b.m.Verify.Mode == schema.VerifyOff {
 		window = append(window, Step{ID: "recheck", Action: RecheckKeys{Source: b.source, Target: b.target, Full: full, Limits: copyLimits(b.m.Limits)},
-			Why: "keys that were unequal at the live comparison are read again", Estimate: w.Recheck})
+			Why: recheckWhy, Estimate: w.Recheck})
 	}
 	steps = append(append(steps, window...), b.backSwitch(begun, method, w, o)...)
 	steps = append(steps, Step{

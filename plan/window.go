@@ -98,6 +98,9 @@ func (b *builder) cutoverWindow() Window {
 func (w Window) usual() time.Duration   { return w.Total.Duration + LiftTime(w.ConfigSync) }
 func (w Window) longest() time.Duration { return w.Total.High + LiftTime(w.ConfigSync) }
 
+// recheckWhy: apply.Waits.Recompare is what the attempt may cost.
+const recheckWhy = "keys that were unequal at the live comparison are read again; the whole table where that takes under 2 s"
+
 func (b *builder) comparesInWindow() bool {
 	return b.m.Verify.Mode != schema.VerifyOff && b.m.Verify.When == schema.VerifyInWindow
 }
