@@ -89,8 +89,9 @@ func backupStatus(b *pegasus.BackupItem) apply.BackupStatus {
 	return apply.BackupStatus{ID: b.ID, Provider: b.Provider, Path: b.Path, Started: b.Started, Ended: b.Ended, Failed: b.Failed}
 }
 
-// Uploading implements apply.Backups. A server that has a backup under way and no byte of it yet counts
-// as one byte.
+// Uploading implements apply.Backups. That servers count a backup as running says nothing: parts that a
+// lost meta leader drove no further are counted until their server restarts, and none of them begins to
+// upload without a meta that asks it to (replica_backup.cpp).
 func (b *Backups) Uploading(ctx context.Context, cluster string) (int64, error) {
 	var largest int64
 	work, err := onNodes(ctx, b.clusters, cluster, func(ctx context.Context, c *pegasus.Cluster, node string) (pegasus.BackupWork, error) {
@@ -102,9 +103,6 @@ func (b *Backups) Uploading(ctx context.Context, cluster string) (int64, error) 
 	})
 	for _, w := range work {
 		largest = max(largest, w.MaxUploaded)
-		if w.Running > 0 {
-			largest = max(largest, 1)
-		}
 	}
 	return largest, err
 }
