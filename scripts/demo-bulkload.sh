@@ -1,0 +1,169 @@
+#!/usr/bin/env bash
+# Tables that get another partition count through files, on one machine, and a check of it: two embedded
+# clusters that share a block service, and 200,000 rows, every fifth with an expiry. Method backup_bulk_load
+# takes them from 4 partitions to 16, from 16 to 4, and from 6, which no target may have, to 4. Each time both
+# tables are compared as text, without the tool's own comparison. It leaves .demo-bulkload behind and ends with
+# exactly one line,
+#   demo-bulkload: ok rows=N differences=0 seconds=S      exit code 0
+#   demo-bulkload: FAILED <why>                           exit code 1
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+rows=${ROWS:-200000}
+dir=${DIR:-.demo-bulkload}
+go=${GO:-go}
+sandbox=
+started=$(date +%s)
+
+# Whatever happens, the sandbox is stopped and the last line is one of the two above.
+finish() {
+  status=$?
+  trap - EXIT INT TERM
+  if [ -n "$sandbox" ] && kill -0 "$sandbox" 2>/dev/null; then
+    kill -TERM "$sandbox" 2>/dev/null || true
+    for _ in $(seq 100); do
+      kill -0 "$sandbox" 2>/dev/null || break
+      sleep 0.1
+    done
+    kill -KILL "$sandbox" 2>/dev/null || true
+    wait "$sandbox" 2>/dev/null || true
+  fi
+  [ "$status" -eq 0 ] && exit 0
+  echo "demo-bulkload: FAILED ${why:-exit code $status}"
+  exit 1
+}
+trap finish EXIT
+trap 'why=interrupted; exit 130' INT TERM
+
+fail() {
+  why=$*
+  exit 1
+}
+
+title() { printf '\n== %s\n' "$*"; }
+
+# run shows a command and runs it.
+run() {
+  why="\`$*\` failed"
+  printf '$ %s\n' "$*"
+  "$@"
+}
+
+scripts/setup.sh || fail "set-up"
+title "build"
+why="the build failed"
+export CGO_ENABLED=0
+"$go" build -trimpath -o bin/pegmigrate .
+PATH=$PWD/bin:$PATH
+
+title "two clusters, a and b, with one block service: the folder $dir/blocks"
+rm -rf "$dir"
+mkdir -p "$dir/blocks" "$dir/move"
+up=(pegmigrate sandbox up -dir "$dir" -clusters 2 -block-service "store=$dir/blocks")
+printf '$ %s &\n' "${up[*]}"
+"${up[@]}" >"$dir/sandbox.log" 2>&1 &
+sandbox=$!
+for _ in $(seq 300); do
+  [ -e "$dir/sandbox.json" ] && break
+  kill -0 "$sandbox" 2>/dev/null || fail "the sandbox ended: $(tail -n 1 "$dir/sandbox.log")"
+  sleep 0.1
+done
+[ -e "$dir/sandbox.json" ] || fail "the sandbox was not ready after 30 seconds"
+
+title "the declaration: $dir/move/migration.hcl"
+{
+  cat <<'HCL'
+locals {
+  sandbox = jsondecode(file("../sandbox.json"))
+}
+
+cluster "a" {
+  meta_servers = local.sandbox.clusters[0].meta_servers
+}
+cluster "b" {
+  meta_servers = local.sandbox.clusters[1].meta_servers
+}
+
+provider "store" { # [block_service.store] of the servers of both clusters
+  type = "local_service"
+  args = local.sandbox.block_store
+}
+HCL
+  for counts in "4 16" "16 4" "6 4"; do
+    read -r from to <<<"$counts"
+    cat <<HCL
+
+migration "from_${from}_to_${to}" {
+  source {
+    cluster = cluster.a
+    table   = "demo_${from}"
+  }
+  target {
+    cluster         = cluster.b
+    partition_count = ${to} # the source has ${from}
+  }
+  method "backup_bulk_load" {
+    provider      = provider.store
+    source_writes = "fenced" # writes are rejected, proven per partition, until rows are compared
+  }
+}
+HCL
+  done
+} >"$dir/move/migration.hcl"
+cat "$dir/move/migration.hcl"
+run pegmigrate validate "$dir/move"
+
+differences=0
+moved=0
+for counts in "4 16" "16 4" "6 4"; do
+  read -r from to <<<"$counts"
+  name=from_${from}_to_${to}
+  table=demo_$from
+
+  title "$from to $to partitions: $rows rows on a"
+  run pegmigrate sandbox load -dir "$dir" -cluster a -table "$table" -partitions "$from" -rows "$rows" -sort-keys 1-50 -ttl-share 0.2
+
+  title "$from to $to partitions: plan looks at both clusters and the block service, and changes nothing"
+  run pegmigrate plan -migration "$name" "$dir/move"
+
+  title "$from to $to partitions: apply"
+  apply=(pegmigrate apply -auto-approve -migration "$name" "$dir/move")
+  why="\`${apply[*]}\` failed"
+  printf '$ %s   # the plan that it prints again is left out here\n' "${apply[*]}"
+  "${apply[@]}" >"$dir/plan.again"
+
+  title "$from to $to partitions: both tables as text, compared with cmp"
+  # A line is {"p":partition,"k":"key","v":"value","e":expiry}. The partition is left out, because
+  # the tables have different counts.
+  for cluster in a b; do
+    why="the dump of $cluster failed"
+    printf '$ pegmigrate sandbox dump -dir %s -cluster %s -table %s\n' "$dir" "$cluster" "$table"
+    pegmigrate sandbox dump -dir "$dir" -cluster "$cluster" -table "$table" |
+      sed 's/^{"p":[0-9]*,/{/' >"$dir/$cluster.rows"
+  done
+  source_rows=$(wc -l <"$dir/a.rows")
+  target_rows=$(wc -l <"$dir/b.rows")
+  expiring=$(grep -vc '"e":0}$' "$dir/b.rows" || true)
+  echo "rows on a: $source_rows"
+  echo "rows on b: $target_rows, $expiring with an expiry"
+  if ! cmp -s "$dir/a.rows" "$dir/b.rows"; then
+    differences=$(diff "$dir/a.rows" "$dir/b.rows" | grep -c '^[<>]' || true)
+    diff "$dir/a.rows" "$dir/b.rows" | head -n 10 || true
+  fi
+  echo "differences: $differences"
+  [ "$differences" -eq 0 ] || fail "$from to $to partitions: $differences lines differ between the two tables"
+  [ "$source_rows" -eq "$rows" ] || fail "$rows rows were loaded and the source holds $source_rows"
+  [ "$expiring" -gt 0 ] || fail "no row has an expiry: the comparison says nothing about them"
+  rm -f "$dir/a.rows" "$dir/b.rows"
+  moved=$((moved + target_rows))
+done
+
+title "what is left on the block service: the backups, and nothing that was written for the load"
+find "$dir/blocks" -mindepth 1 -maxdepth 2 | sort
+[ ! -e "$dir/blocks/pegmigrate" ] || fail "files that were written for the load are left in $dir/blocks/pegmigrate"
+
+title "nothing is left on the clusters"
+run pegmigrate doctor "$dir/move"
+
+echo
+echo "demo-bulkload: ok rows=$moved differences=$differences seconds=$(($(date +%s) - started))"
