@@ -41,6 +41,10 @@ demo-duplication-all: ## the same between clusters of each release, one after th
 demo-bulkload: ## tables of 200,000 rows get other partition counts through files: 4 to 16, 16 to 4, 6 to 4; under three minutes
 	@scripts/demo-bulkload.sh
 
+.PHONY: demo-dualwrite
+demo-dualwrite: ## migrate 100,000 rows from 4 to 8 partitions while clients write and delete in both tables, and prove that nothing is lost; under a minute
+	@scripts/demo-dualwrite.sh
+
 .PHONY: test
 test: setup-race rocksdb-tools vet fmt-check ## vet, format and every test, with the race detector, in random order (RocksDB's own tools are compared with: Debian's rocksdb-tools, installed when absent)
 	$(GO) test -race -shuffle=on -timeout 20m ./...

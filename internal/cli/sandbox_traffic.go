@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	ucli "github.com/urfave/cli/v2"
@@ -36,6 +39,8 @@ func (e Env) sandboxTraffic() *ucli.Command {
 			&ucli.StringFlag{Name: "journal", Usage: "`FILE` for what was acknowledged; it must not exist, and with -check it must"},
 			&ucli.BoolFlag{Name: "check", Usage: "compare the journal with the table of -cluster; exit 1 when an acknowledged write is missing"},
 			clusterFlag(),
+			&ucli.StringFlag{Name: "dual", Usage: "be dual writers instead: `CLUSTERS` whose metas are asked directly, such as a,b; each write goes to all of them and is repeated until it is done"},
+			&ucli.IntFlag{Name: "found", Usage: "with -dual: that many rows which the first table holds already are overwritten and deleted, too"},
 		},
 		Action: func(c *ucli.Context) error {
 			if err := need(c, "dir", "table"); err != nil {
@@ -54,7 +59,11 @@ func (e Env) runTraffic(c *ucli.Context) error {
 	if err != nil {
 		return sandboxFailure(err)
 	}
-	if len(d.MetaProxies) == 0 {
+	sides, err := dualSides(d, c.String("dual"))
+	if err != nil {
+		return err
+	}
+	if len(d.MetaProxies) == 0 && len(sides) == 0 {
 		return failf(codeTraffic, "start one with `pegmigrate sandbox up -metaproxies 2` and lead the table: `pegmigrate sandbox route set`",
 			"the sandbox has no MetaProxy")
 	}
@@ -62,15 +71,55 @@ func (e Env) runTraffic(c *ucli.Context) error {
 	for _, cl := range d.Clusters {
 		clusters[cl.Name] = cl.ReplicaServers
 	}
+	var found []traffic.Row
+	if n := c.Int("found"); n > 0 && len(sides) > 0 {
+		found, err = sampled(dumped(c.Context, sandbox.Remote{Dir: c.String("dir")}, sides[0].Cluster, c.String("table")), n)
+		if err != nil {
+			return failf(codeTraffic, "see `pegmigrate sandbox traffic -h`", "%v", err)
+		}
+	}
 	summary, err := traffic.Run(c.Context, traffic.Config{
 		Proxies: d.MetaProxies, Table: c.String("table"), Clients: c.String("clients"), Rate: c.Float64("rate"), For: c.Duration("for"),
 		Timeout: c.Duration("timeout"), Workers: c.Int("workers"), ValueSize: c.Int("value-size"), Journal: c.String("journal"),
-		Clusters: clusters, Progress: e.Stderr,
+		Sides: sides, Found: found, Clusters: clusters, Progress: e.Stderr,
 	})
 	if err != nil {
 		return failf(codeTraffic, "see `pegmigrate sandbox traffic -h`", "%v", err)
 	}
 	return e.printJSON(summary)
+}
+
+// dualSides reads the clusters of a dual writer, none for "".
+func dualSides(d sandbox.Description, list string) ([]traffic.Side, error) {
+	if list == "" {
+		return nil, nil
+	}
+	var sides []traffic.Side
+	for name := range strings.SplitSeq(list, ",") {
+		i := slices.IndexFunc(d.Clusters, func(c sandbox.ClusterDescription) bool { return c.Name == name })
+		if i < 0 {
+			return nil, failf(codeTraffic, "write the clusters as -dual a,b", "the sandbox has no cluster %q", name)
+		}
+		sides = append(sides, traffic.Side{Cluster: name, Metas: d.Clusters[i].MetaServers})
+	}
+	return sides, nil
+}
+
+// sampled keeps n rows of all, each as likely as the others.
+func sampled(rows iter.Seq2[traffic.Row, error], n int) ([]traffic.Row, error) {
+	var kept []traffic.Row
+	seen := 0
+	for row, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		if seen++; len(kept) < n {
+			kept = append(kept, row)
+		} else if i := rand.IntN(seen); i < n {
+			kept[i] = row
+		}
+	}
+	return kept, nil
 }
 
 func (e Env) checkTraffic(c *ucli.Context) error {

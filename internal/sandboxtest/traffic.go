@@ -22,12 +22,15 @@ import (
 // and NAME.journal appear in the script's folder.
 //
 //	traffic-start NAME TABLE CLIENTS RATE [TIMEOUT]  begin, e.g. traffic-start app orders writer/go,reader/java 500
+//	dual-start NAME TABLE CLIENTS RATE CLUSTER[,CLUSTER=SHARE…] [FOUND]  begin a dual writer of the clusters' tables, without proxies;
+//	                                                 a cluster gets SHARE of the keys; FOUND rows of the first are overwritten and deleted, too
 //	traffic-stop NAME                                end; NAME.json is the summary, which is stdout, too
 //	traffic-served NAME CLUSTER                      wait until the cluster serves every client; after the end: it did last
 //	traffic-check NAME CLUSTER/TABLE                 nothing acknowledged is missing there, nothing is back
 func trafficCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"traffic-start":  startTraffic,
+		"dual-start":     startDual,
 		"traffic-stop":   stopTraffic,
 		"traffic-served": servedTraffic,
 		"traffic-check":  checkTraffic,
@@ -65,7 +68,6 @@ func (r *run) places(cluster string, clients int) (bool, map[string]string) {
 
 func startTraffic(ts *testscript.TestScript, _ bool, args []string) {
 	need(ts, args, 4, "traffic-start NAME TABLE CLIENTS RATE [TIMEOUT]")
-	all := ts.Value(clustersKey{}).(*clusters)
 	rate, err := strconv.ParseFloat(args[3], 64)
 	ts.Check(err)
 	timeout := time.Second
@@ -73,18 +75,49 @@ func startTraffic(ts *testscript.TestScript, _ bool, args []string) {
 		timeout, err = time.ParseDuration(args[4])
 		ts.Check(err)
 	}
-	servers := map[string][]string{}
-	for name, c := range all.byName {
-		servers[name] = c.ReplicaServers()
+	begin(ts, args[0], traffic.Config{Proxies: routing(ts).ProxyAddrs(), Table: args[1], Clients: args[2], Rate: rate, Timeout: timeout})
+}
+
+func startDual(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 5, "dual-start NAME TABLE CLIENTS RATE CLUSTER[,CLUSTER=SHARE…] [FOUND]")
+	rate, err := strconv.ParseFloat(args[3], 64)
+	ts.Check(err)
+	cfg := traffic.Config{Table: args[1], Clients: args[2], Rate: rate, Workers: 8}
+	for part := range strings.SplitSeq(args[4], ",") {
+		name, share, some := strings.Cut(part, "=")
+		side := traffic.Side{Cluster: name, Metas: cluster(ts, name).MetaServers()}
+		if some {
+			side.Share, err = strconv.ParseFloat(share, 64)
+			ts.Check(err)
+		}
+		cfg.Sides = append(cfg.Sides, side)
 	}
-	if all.traffic[args[0]] != nil {
-		ts.Fatalf("traffic %s was started before", args[0])
+	if len(args) > 5 {
+		most := number(ts, args[5])
+		for row, err := range rowsOf(cluster(ts, cfg.Sides[0].Cluster), args[1]) {
+			ts.Check(err)
+			if len(cfg.Found) < most {
+				cfg.Found = append(cfg.Found, row)
+			}
+		}
+	}
+	begin(ts, args[0], cfg)
+}
+
+// begin starts traffic in the background. The script's end ends it.
+func begin(ts *testscript.TestScript, name string, cfg traffic.Config) {
+	all := ts.Value(clustersKey{}).(*clusters)
+	cfg.Clusters = map[string][]string{}
+	for name, c := range all.byName {
+		cfg.Clusters[name] = c.ReplicaServers()
+	}
+	if all.traffic[name] != nil {
+		ts.Fatalf("traffic %s was started before", name)
 	}
 	ctx, cancel := context.WithCancel(all.ctx)
-	r := &run{cancel: cancel, ended: make(chan struct{}), at: map[string]string{}, clients: strings.Count(args[2], ",") + 1}
-	all.traffic[args[0]] = r
-	cfg := traffic.Config{Proxies: routing(ts).ProxyAddrs(), Table: args[1], Clients: args[2], Rate: rate, Timeout: timeout,
-		Journal: ts.MkAbs(args[0] + ".journal"), Clusters: servers, Serving: r.serving}
+	r := &run{cancel: cancel, ended: make(chan struct{}), at: map[string]string{}, clients: strings.Count(cfg.Clients, ",") + 1}
+	all.traffic[name] = r
+	cfg.Journal, cfg.Serving = ts.MkAbs(name+".journal"), r.serving
 	var running sync.WaitGroup
 	running.Go(func() {
 		defer close(r.ended)

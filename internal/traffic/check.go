@@ -152,7 +152,7 @@ func (r *Report) fold(journal io.Reader) (map[Key]*keyState, error) {
 			return nil, fmt.Errorf("journal: line %d: write %d ended and was never sent", n, e.N)
 		}
 		delete(sent, e.N)
-		w.Expire = e.Expire
+		w.Expire, w.Later = e.Expire, e.Later
 		r.end(keys[Key{w.Hash, w.Sort}], w, e.End)
 	}
 	for _, w := range sent {
@@ -204,7 +204,7 @@ func (r *Report) compare(k Key, s *keyState, row Row) {
 			// Nobody told with which expiry an open write was sent.
 		case w.Expire == 0 && row.Expire != 0:
 			r.Stamped++
-		case row.Expire+expirySlack < w.Expire || row.Expire > w.Expire+expirySlack:
+		case row.Expire+expirySlack < w.Expire || row.Expire > w.Expire+w.Later+expirySlack:
 			r.Expiry++
 			r.find("expiry", k, "it is %d, written was %d (write %d)", row.Expire, w.Expire, w.N)
 		}

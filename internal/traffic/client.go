@@ -29,7 +29,11 @@ type Client interface {
 }
 
 // ClientStats counts what a client does besides requests.
-type ClientStats struct{ Queries, Reopened int64 }
+type ClientStats struct {
+	Queries, Reopened int64
+	// Repeated writes were not taken by a side of a dual writer at first.
+	Repeated int64
+}
 
 // Result is how one operation ended.
 type Result struct {
@@ -46,6 +50,8 @@ type Result struct {
 	Attempts int
 	// Expire is the expiry that was written, in seconds since 2016, 0 for never.
 	Expire uint32
+	// Later is by how many seconds the expiry of another attempt of the same write was later: a dual writer's.
+	Later uint32
 }
 
 // OperationError is an operation that failed.

@@ -8,6 +8,9 @@
 // timeout, repeats until the timeout of the operation ends, and asks nobody when a request stays
 // unanswered. Both are measured from outside: who acknowledged, for how long nobody did.
 //
+// A dual writer (Config.Sides) writes the tables of two clusters, each until it has it, and asks their metas
+// itself: what method "dual_write" asks of applications.
+//
 // What is worked around of the Go client, and what is not:
 //   - It needs a table that a proxy leads to when it opens it, and gives up at once; opening is repeated.
 //   - A connection that was lost is dialled again only a minute after the last dial. A table whose

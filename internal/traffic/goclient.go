@@ -211,7 +211,9 @@ func (g *Go) Incr(ctx context.Context, k Key, by int64) Result {
 }
 
 // Stats implements Client.
-func (g *Go) Stats() ClientStats { return ClientStats{g.queries.Load(), g.reopens.Load()} }
+func (g *Go) Stats() ClientStats {
+	return ClientStats{Queries: g.queries.Load(), Reopened: g.reopens.Load()}
+}
 
 // Close implements Client.
 func (g *Go) Close() error {

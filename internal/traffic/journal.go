@@ -44,6 +44,8 @@ type entry struct {
 	End string `json:"end,omitempty"`
 	// Expire was written, in seconds since 2016.
 	Expire uint32 `json:"e,omitempty"`
+	// Later is by how many seconds it may be later, see Result.
+	Later uint32 `json:"l,omitempty"`
 	// At is Unix time in milliseconds.
 	At int64 `json:"t"`
 }
@@ -113,10 +115,21 @@ func (j *Journal) send(e entry, size int) (n int64, err error) {
 }
 
 // end takes down how a write ended.
-func (j *Journal) end(n int64, end string, expire uint32) error {
+func (j *Journal) end(n int64, end string, r Result) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.append(entry{N: n, End: end, Expire: expire})
+	return j.append(entry{N: n, End: end, Expire: r.Expire, Later: r.Later})
+}
+
+// found takes down a row that was there before, as a write that was acknowledged.
+func (j *Journal) found(k Key, value string, expire uint32) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.next++
+	if err := j.append(entry{N: j.next, Op: opPut, Hash: k.Hash, Sort: k.Sort, Value: value}); err != nil {
+		return err
+	}
+	return j.append(entry{N: j.next, End: endAcked, Expire: expire})
 }
 
 // append needs mu. It is one system call, so that no other process sees half a line.

@@ -14,6 +14,7 @@ import (
 type slot struct {
 	mu         sync.Mutex
 	name       string
+	found      *Key // the first key: that of a row that was there before; nil for one of the run's own
 	generation int
 	sent       int64 // number of the last write that was sent
 	acked      int64 // number of the last that was acknowledged, 0 for none
@@ -22,7 +23,18 @@ type slot struct {
 
 // key names the slot's present key.
 func (s *slot) key() Key {
+	if s.found != nil && s.generation == 0 {
+		return *s.found
+	}
 	return Key{Hash: fmt.Sprintf("%s.%d", s.name, s.generation), Sort: "s"}
+}
+
+// fresh tells that there is no row to delete.
+func (s *slot) fresh() bool {
+	if s.found != nil && s.generation == 0 && s.acked == 0 {
+		return false
+	}
+	return s.acked == 0 || s.deleted
 }
 
 // expectation is what a reader may expect of a key.

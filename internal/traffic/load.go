@@ -33,6 +33,8 @@ type load struct {
 	limit   *rate.Limiter
 	workers int
 	size    int // of values, in bytes
+	// found are rows that were there before, by worker; nil for none.
+	found [][]*slot
 	// refused is told about the first failed operation of an incr client.
 	refused func(name string, f Failure)
 	told    sync.Once
@@ -45,6 +47,9 @@ func (l *load) run(ctx context.Context) error {
 	for i := range l.workers {
 		var slots []*slot
 		if l.spec.kind == kindWriter {
+			if l.found != nil {
+				slots = append(slots, l.found[i]...)
+			}
 			for j := range slotsPerWorker {
 				slots = append(slots, l.ledger.add(fmt.Sprintf("%s-%s-%d-%d", l.spec.name, l.ledger.run, i, j)))
 			}
@@ -89,7 +94,7 @@ func (l *load) work(ctx context.Context, worker int, slots []*slot) error {
 // write does one write. No other worker writes the slot.
 func (l *load) write(ctx context.Context, s *slot, random *rand.Rand) (Result, error) {
 	s.mu.Lock()
-	key, fresh := s.key(), s.acked == 0 || s.deleted
+	key, fresh := s.key(), s.fresh()
 	s.mu.Unlock()
 	e := entry{Op: opPut, Hash: key.Hash, Sort: key.Sort, Client: l.spec.name}
 	if !fresh && random.Float64() < deleteShare {
@@ -123,7 +128,7 @@ func (l *load) write(ctx context.Context, s *slot, random *rand.Rand) (Result, e
 		s.sent, s.acked, s.deleted = 0, 0, false
 	}
 	s.mu.Unlock()
-	return r, l.journal.end(n, end, r.Expire)
+	return r, l.journal.end(n, end, r)
 }
 
 func (l *load) do(ctx context.Context, key Key, op string, n int64, random *rand.Rand) Result {

@@ -38,6 +38,8 @@ type ClientSummary struct {
 	// client was opened anew.
 	Queries  int64 `json:"queries"`
 	Reopened int64 `json:"reopened"`
+	// Repeated counts writes of a dual writer that a side did not take at first.
+	Repeated int64 `json:"repeated,omitempty"`
 }
 
 // Span is a stretch of time.
@@ -174,6 +176,6 @@ func (m *meter) summary(now time.Time, stats ClientStats) ClientSummary {
 	for _, began := range m.stalled {
 		longest(&m.s.Stall, began, now)
 	}
-	m.s.Queries, m.s.Reopened = stats.Queries, stats.Reopened
+	m.s.Queries, m.s.Reopened, m.s.Repeated = stats.Queries, stats.Reopened, stats.Repeated
 	return m.s
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,9 +16,14 @@ import (
 
 // Config says what runs. The zero value of a field means its default, if it has one.
 type Config struct {
-	// Proxies are what the clients take for their metas. Required.
+	// Proxies are what the clients take for their metas. Required without Sides.
 	Proxies []string
-	// Table must have a route record. Required.
+	// Sides, when there are any, make every client a dual writer: it asks the metas of these clusters.
+	Sides []Side
+	// Found are rows of the table that writers overwrite and delete, too. Keys and values that are no
+	// text are left alone.
+	Found []Row
+	// Table must have a route record, without Sides. Required.
 	Table string
 	// Clients lists them, see the package's kinds: "writer,reader/java,incr". Required.
 	Clients string
@@ -122,7 +128,7 @@ func (cfg *Config) complete() ([]clientSpec, error) {
 		cfg.Progress = io.Discard
 	}
 	switch {
-	case len(cfg.Proxies) == 0:
+	case len(cfg.Proxies) == 0 && len(cfg.Sides) == 0:
 		return nil, errors.New("there are no proxies")
 	case cfg.Table == "":
 		return nil, errors.New("no table is given")
@@ -133,19 +139,29 @@ func (cfg *Config) complete() ([]clientSpec, error) {
 	case cfg.Workers < 1, cfg.ValueSize < 1, cfg.For < 0:
 		return nil, errors.New("workers, value size and time must be above 0")
 	}
-	return parseClients(cfg.Clients, cfg.Rate)
+	specs, err := parseClients(cfg.Clients, cfg.Rate)
+	if slices.ContainsFunc(specs, func(c clientSpec) bool { return c.kind == kindIncr }) && len(cfg.Sides) > 0 {
+		return nil, errors.New("a dual writer does not increment: the tables do not hold the same numbers")
+	}
+	return specs, err
 }
 
 // open opens one client.
 func (cfg *Config) open(ctx context.Context, spec clientSpec) (*load, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	one := func(metas []string) (Client, error) {
+		if spec.driver == driverJava {
+			return asClient(OpenJava(ctx, metas, cfg.Table, cfg.Timeout))
+		}
+		return asClient(OpenGo(ctx, metas, cfg.Table, cfg.Timeout))
+	}
 	var c Client
 	var err error
-	if spec.driver == driverJava {
-		c, err = asClient(OpenJava(ctx, cfg.Proxies, cfg.Table, cfg.Timeout))
+	if len(cfg.Sides) > 0 {
+		c, err = openDual(cfg.Sides, func(s Side) (Client, error) { return one(s.Metas) })
 	} else {
-		c, err = asClient(OpenGo(ctx, cfg.Proxies, cfg.Table, cfg.Timeout))
+		c, err = one(cfg.Proxies)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("client %s: %w", spec.name, err)
@@ -197,6 +213,9 @@ func (r *running) run(ctx context.Context, cfg Config, journal *Journal) error {
 			r.writes = newMeter(clientSpec{name: kindWriter}, nil, began)
 		}
 	}
+	if err := r.adopt(cfg, journal, keys); err != nil {
+		return err
+	}
 	for _, l := range r.loads {
 		l.ledger, l.journal, l.writes = keys, journal, r.writes
 		l.meter.begin(began)
@@ -218,6 +237,26 @@ func (r *running) run(ctx context.Context, cfg Config, journal *Journal) error {
 	}
 	close(done)
 	progress.Wait()
+	return err
+}
+
+// adopt shares the rows that were there before among the workers of all writers.
+func (r *running) adopt(cfg Config, journal *Journal, keys *ledger) error {
+	var writers []*load
+	for _, l := range r.loads {
+		if l.spec.kind == kindWriter {
+			writers = append(writers, l)
+		}
+	}
+	if len(writers) == 0 || len(cfg.Found) == 0 {
+		return nil
+	}
+	found, err := adopt(journal, keys, cfg.Found, cfg.Workers*len(writers))
+	for i, l := range writers {
+		if err == nil {
+			l.found = found[i*cfg.Workers : (i+1)*cfg.Workers]
+		}
+	}
 	return err
 }
 

@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# A migration that no client is rejected for, by clients that write both tables, and a check of it: two embedded
+# clusters that share a block service, 100,000 rows on a, every fifth with an expiry; 4 partitions become 8. Method
+# dual_write. One writer knows a alone, and ends before the gate; a dual writer goes on from there until after the
+# end: it puts, overwrites and deletes, also rows that were there before it. Afterwards both tables are compared
+# without the tool, and every write and delete that was acknowledged must be on both. It leaves .demo-dualwrite
+# behind and ends with exactly one line,
+#   demo-dualwrite: ok rows=N acknowledged=N deletes=N differences=0 seconds=S      exit code 0
+#   demo-dualwrite: FAILED <why>                                                    exit code 1
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+rows=${ROWS:-100000}
+rate=${RATE:-1000}
+dir=${DIR:-.demo-dualwrite}
+go=${GO:-go}
+sandbox=
+clients=
+started=$(date +%s)
+
+# Whatever happens, everything is stopped and the last line is one of the two above.
+finish() {
+  status=$?
+  trap - EXIT INT TERM
+  for process in $clients $sandbox; do
+    kill -TERM "$process" 2>/dev/null || true
+    for _ in $(seq 100); do
+      kill -0 "$process" 2>/dev/null || break
+      sleep 0.1
+    done
+    kill -KILL "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+  done
+  [ "$status" -eq 0 ] && exit 0
+  echo "demo-dualwrite: FAILED ${why:-exit code $status}"
+  exit 1
+}
+trap finish EXIT
+trap 'why=interrupted; exit 130' INT TERM
+
+fail() {
+  why=$*
+  exit 1
+}
+
+title() { printf '\n== %s\n' "$*"; }
+
+# run shows a command and runs it.
+run() {
+  why="\`$*\` failed"
+  printf '$ %s\n' "$*"
+  "$@"
+}
+
+# stops_at_gate runs apply, which must stop at a gate.
+stops_at_gate() {
+  why="\`$*\` failed"
+  printf '$ %s   # the plan that it prints again is left out\n' "$*"
+  status=0
+  "$@" >"$dir/plan.again" || status=$?
+  [ "$status" -eq 3 ] || fail "\`$*\` ended with $status, not at a gate"
+}
+
+# differences prints how many rows of two dumps differ: key, value, and expiry. A line is
+# {"p":partition,"k":"key","v":"value","e":expiry}. Partitions differ since the counts do. A client that gives a
+# row a time to live computes its end once per table: the ends may be some seconds apart.
+differences() {
+  awk -F'"' '
+    { key = $6; value = $10; expiry = $13; gsub(/[^0-9]/, "", expiry) }
+    NR == FNR { values[key] = value; expiries[key] = expiry; next }
+    !(key in values) || values[key] != value { n++; if (n <= 5) print "differs: " $0 >"/dev/stderr" }
+    key in values && values[key] == value {
+      apart = expiries[key] - expiry
+      if ((expiries[key] == 0) != (expiry == 0) || apart > 60 || apart < -60) {
+        n++; if (n <= 5) print "expiry differs by " apart ": " $0 >"/dev/stderr"
+      }
+    }
+    { delete values[key] }
+    END { for (key in values) { n++; if (n <= 5) print "only on a: " key >"/dev/stderr" }; print n + 0 }' "$1" "$2"
+}
+
+scripts/setup.sh || fail "set-up"
+title "build"
+why="the build failed"
+export CGO_ENABLED=0
+"$go" build -trimpath -o bin/pegmigrate .
+PATH=$PWD/bin:$PATH
+
+title "two clusters, a and b, with one block service: the folder $dir/blocks"
+rm -rf "$dir"
+mkdir -p "$dir/blocks" "$dir/move"
+up=(pegmigrate sandbox up -dir "$dir" -clusters 2 -block-service "store=$dir/blocks")
+printf '$ %s &\n' "${up[*]}"
+"${up[@]}" >"$dir/sandbox.log" 2>&1 &
+sandbox=$!
+for _ in $(seq 300); do
+  [ -e "$dir/sandbox.json" ] && break
+  kill -0 "$sandbox" 2>/dev/null || fail "the sandbox ended: $(tail -n 1 "$dir/sandbox.log")"
+  sleep 0.1
+done
+[ -e "$dir/sandbox.json" ] || fail "the sandbox was not ready after 30 seconds"
+
+title "$rows rows on a: 4 partitions, 1 to 50 sort keys per hash key, every fifth row with an expiry"
+run pegmigrate sandbox load -dir "$dir" -cluster a -table demo -partitions 4 -rows "$rows" -sort-keys 1-50 -ttl-share 0.2
+
+title "the declaration: $dir/move/migration.hcl"
+cat >"$dir/move/migration.hcl" <<'HCL'
+locals {
+  sandbox = jsondecode(file("../sandbox.json"))
+}
+
+cluster "a" {
+  meta_servers = local.sandbox.clusters[0].meta_servers
+}
+cluster "b" {
+  meta_servers = local.sandbox.clusters[1].meta_servers
+}
+
+provider "store" { # [block_service.store] of the servers of both clusters
+  type = "local_service"
+  args = local.sandbox.block_store
+}
+
+migration "demo" {
+  source {
+    cluster = cluster.a
+    table   = "demo"
+  }
+  target {
+    cluster         = cluster.b
+    partition_count = 8 # the source has 4
+  }
+  method "dual_write" {
+    provider = provider.store
+  }
+  after {
+    source = "keep_fenced" # at the end whoever still writes a is rejected
+  }
+  approve = ["cutover"] # beside "dual_write", which is always asked for
+}
+HCL
+cat "$dir/move/migration.hcl"
+run pegmigrate validate "$dir/move"
+
+title "a client of today: it knows a alone"
+work=(pegmigrate sandbox traffic -dir "$dir" -table demo -rate "$rate")
+"${work[@]}" -clients writer/java -dual a -found 500 -journal "$dir/before.journal" >"$dir/before.json" 2>"$dir/before.log" &
+clients=$!
+
+title "plan looks at both clusters and the block service, and changes nothing"
+run pegmigrate plan "$dir/move"
+
+title "apply makes the table on b, and stops: clients have to write both first"
+stops_at_gate pegmigrate apply -auto-approve "$dir/move"
+
+title "the clients of today end, dual writers take over: both tables, deletes as well, what fails is repeated"
+why="the client failed: $(tail -n 1 "$dir/before.log")"
+kill -TERM "$clients"
+wait "$clients"
+clients=
+tail -n 1 "$dir/before.log"
+dual=("${work[@]}" -clients writer/java,writer/go,reader/java -dual a,b -found 5000 -journal "$dir/journal")
+printf '$ %s &\n' "${dual[*]}"
+"${dual[@]}" >"$dir/clients.json" 2>"$dir/clients.log" &
+clients=$!
+for _ in $(seq 300); do
+  grep -q ' ok ' "$dir/clients.log" && break
+  kill -0 "$clients" 2>/dev/null || fail "the dual writer ended: $(tail -n 1 "$dir/clients.log")"
+  sleep 0.1
+done
+
+title "apply: that they do is confirmed, proven, and used"
+stops_at_gate pegmigrate apply -auto-approve -approve dual_write "$dir/move"
+
+title "the clients, which were never rejected on a"
+sleep 2
+why="the clients failed: $(tail -n 1 "$dir/clients.log")"
+kill -TERM "$clients"
+wait "$clients"
+clients=
+tail -n 1 "$dir/clients.log"
+cat "$dir/clients.json"
+
+title "both tables as text, compared without the tool"
+for cluster in a b; do
+  why="the dump of $cluster failed"
+  printf '$ pegmigrate sandbox dump -dir %s -cluster %s -table demo\n' "$dir" "$cluster"
+  pegmigrate sandbox dump -dir "$dir" -cluster "$cluster" -table demo >"$dir/$cluster.rows"
+done
+why="the comparison failed"
+held=$(wc -l <"$dir/b.rows")
+echo "rows on a: $(wc -l <"$dir/a.rows")"
+echo "rows on b: $held"
+differ=$(differences "$dir/a.rows" "$dir/b.rows")
+echo "differences: $differ"
+[ "$differ" -eq 0 ] || fail "$differ rows differ between the two tables"
+[ "$held" -ge "$((rows * 9 / 10))" ] || fail "b holds $held rows, a had $rows"
+
+title "every write and delete that the dual writers were promised is on both"
+for cluster in a b; do
+  run pegmigrate sandbox traffic -dir "$dir" -table demo -check -journal "$dir/journal" -cluster "$cluster"
+done
+
+title "clients read and write b alone from here: the end"
+run pegmigrate apply -auto-approve -approve cutover "$dir/move" >"$dir/plan.again"
+run pegmigrate status "$dir/move"
+
+title "nothing is left behind but the closed source and the backup"
+printf '$ pegmigrate doctor %s/move\n' "$dir"
+pegmigrate doctor "$dir/move" >"$dir/doctor.txt" && fail "doctor does not see that a/demo is closed"
+cat "$dir/doctor.txt"
+[ "$(grep -c '^[^ ]' "$dir/doctor.txt")" -eq 1 ] || fail "doctor finds more than the fence"
+[ ! -e "$dir/blocks/pegmigrate" ] || fail "files that were written for the load are left in $dir/blocks/pegmigrate"
+
+why="the summary could not be made"
+acknowledged=$(grep -c '"end":"ok' "$dir/journal")
+deletes=$(grep -c '"op":"delete"' "$dir/journal")
+[ "$deletes" -gt 0 ] || fail "nothing was deleted: the comparison says nothing about deletes"
+echo
+echo "demo-dualwrite: ok rows=$held acknowledged=$acknowledged deletes=$deletes differences=$differ seconds=$(($(date +%s) - started))"
