@@ -28,6 +28,9 @@ func (c *compareRunner) done(context.Context) (bool, string, error) {
 		return false, "not compared yet", err
 	}
 	text := fmt.Sprintf("%s on the source, %d on the target, 0 differences", plan.Counted(out.SourceRows, "row"), out.TargetRows)
+	if c.r.writtenTwice() && out.Drifted > 0 {
+		text += fmt.Sprintf("; %s expire up to %s apart, as clients or default_ttl reckoned for each table", plan.Counted(out.Drifted, "row"), plan.Duration(dualPatience))
+	}
 	switch {
 	case c.r.writtenTwice() && (out.OpenCount > 0 || out.TooMany):
 		text += fmt.Sprintf("; %d keys kept changing meanwhile, which says nothing against them", out.OpenCount)
@@ -61,7 +64,7 @@ func (c *compareRunner) run(ctx context.Context) error {
 	}
 	defer func() { stop() }()
 	out, err := c.r.World.Live.CompareLive(ctx, LiveJob{
-		Source: c.a.Source, Target: c.a.Target, Limits: c.a.Limits, Patience: patience, Cursors: cursors,
+		Source: c.a.Source, Target: c.a.Target, Limits: c.a.Limits, Patience: patience, ExpirySkew: c.skew(), Cursors: cursors,
 		Save:   func(m map[string]json.RawMessage) error { return saveLiveCursors(journal, prefix, m) },
 		Report: func(p event.MoveProgress) { p.Step = c.id; c.r.Sink.Emit(p) },
 	})
@@ -107,6 +110,14 @@ func (c *compareRunner) feed(ctx context.Context) (id int32, patience time.Durat
 	}
 	patience, err = c.patience(ctx)
 	return id, patience, err
+}
+
+// skew is how far the expiries of one write may be apart: each client, and each repetition, computes its own.
+func (c *compareRunner) skew() time.Duration {
+	if c.r.writtenTwice() {
+		return dualPatience
+	}
+	return 0
 }
 
 // sameCounts refuses tables that no duplication can have joined: servers that do put rows where no client finds them.

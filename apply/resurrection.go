@@ -31,7 +31,7 @@ func (s *resurrectionRunner) done(context.Context) (bool, string, error) {
 	if err != nil || !ok {
 		return false, "nobody looked for resurrected rows yet", err
 	}
-	text := fmt.Sprintf("%s of the backup looked at, %s of them only on %s with the backup's value", plan.Counted(out.Rows, "row"), plan.Counted(out.Found, "row"), s.a.Target)
+	text := fmt.Sprintf("%s of the backup looked at, %d of them only on %s with the backup's value", plan.Counted(out.Rows, "row"), out.Found, s.a.Target)
 	if out.Repaired > 0 {
 		text += fmt.Sprintf(", %d deleted there", out.Repaired)
 	}

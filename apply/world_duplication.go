@@ -144,6 +144,9 @@ type LiveJob struct {
 	// Patience is how long a write may take to arrive on the target: what stays unequal longer,
 	// without a change on the source, is a difference.
 	Patience time.Duration
+	// ExpirySkew is how far expiries may be apart when clients write both tables: they turn a time to live into
+	// a moment for each of them. In whole seconds, 0 for not at all.
+	ExpirySkew time.Duration
 	// Still says that nothing changes on either side: no second look is given.
 	Still bool
 	// Cursors and Save are as in CopyJob: units that were compared need not be compared again.
@@ -156,7 +159,8 @@ type LiveJob struct {
 type LiveOutcome struct {
 	// Verified counts rows and differences; keys that keep changing are not among the differences.
 	event.Verified
-	// Drifted rows differ only in an expiry that default_ttl gave them at another moment.
+	// Drifted rows differ only in an expiry that default_ttl gave them at another moment, or a client that
+	// writes both tables.
 	Drifted uint64 `json:"drifted"`
 	// Open are the keys that kept changing, in the engine's own form, for Recheck; nil for none.
 	Open      json.RawMessage `json:"open,omitempty"`

@@ -294,7 +294,7 @@ func (b *builder) adviseDualWrite() Advice {
 	a := Advice{Method: "dual_write", Disk: b.targetDisk(), Store: b.ownBackup() + b.f.SourceTable.Bytes,
 		Load:   "a checkpoint, up and down, one compaction, every write twice",
 		Reject: b.estimateIngest(), RejectsOn: "target"}
-	a.Duration = withoutRows(b.backupTime().Plus(b.loadTime()).Plus(b.compareTime()).Plus(b.compareTime()))
+	a.Duration = withoutRows(proofEstimate().Plus(b.backupTime()).Plus(b.loadTime()).Plus(b.compareTime()).Plus(b.compareTime()))
 	r.say(&a)
 	return a
 }

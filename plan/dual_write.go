@@ -23,7 +23,7 @@ func (b *builder) dualWriteSteps(method *schema.DualWriteMethod) []Step {
 		ID:       "prove-dual-write",
 		Action:   ProveDualWrite{Source: b.source, Target: b.target, Rows: proofRows, For: proofTime, Gate: gate},
 		Why:      fmt.Sprintf("rows that clients wrote after that (%d of them) are on both tables, equal", proofRows),
-		Estimate: Estimate{Duration: proofTime / 10, Low: proofTime / 60, High: proofTime},
+		Estimate: proofEstimate(),
 	})
 	steps = append(steps, b.backupSteps(use, "prove-dual-write")...)
 	steps = append(steps, b.splitStep(use, method.SplitUse, false))
@@ -54,6 +54,11 @@ func (b *builder) dualWriteSteps(method *schema.DualWriteMethod) []Step {
 		return steps
 	}
 	return ends(steps)
+}
+
+// proofEstimate is how long it takes until enough rows were seen: that depends on how many clients write.
+func proofEstimate() Estimate {
+	return Estimate{Duration: proofTime / 10, Low: proofTime / 60, High: proofTime}
 }
 
 // beforeWriters moves what decides about rows that clients write to before they begin: a default_ttl that came
@@ -94,8 +99,12 @@ func (b *builder) dualEnd() []Step {
 // sayDualWrite fills the two sentences of the header that an operator reads first.
 func (b *builder) sayDualWrite(p *Plan) {
 	r := b.estimateIngest()
-	p.Clients = fmt.Sprintf("nothing is rejected on %s; from step %d on clients write both tables, and writes to a partition of %s are rejected about %s at step %d",
-		b.source, indexOf(p, "approve-"+schema.GateDualWrite), b.target, Duration(r.Duration), indexOf(p, "load"))
+	rejected := "nothing is rejected on " + b.source.String()
+	if n := indexOf(p, "fence-source"); n > 0 {
+		rejected += fmt.Sprintf(" before step %d, the end", n)
+	}
+	p.Clients = fmt.Sprintf("%s; from step %d on clients write both tables, and writes to a partition of %s are rejected about %s at step %d",
+		rejected, indexOf(p, "approve-"+schema.GateDualWrite), b.target, Duration(r.Duration), indexOf(p, "load"))
 	final := len(p.Steps)
 	if n := indexOf(p, "drop-source"); n > 0 {
 		final = n

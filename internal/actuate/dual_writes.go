@@ -65,8 +65,8 @@ const (
 	// dualExamples is how many missing rows are named.
 	dualExamples = 5
 	// expirySkew is how far the expiries of two writes of one row may be apart: clients turn a time to live
-	// into a moment twice (src/client_lib/pegasus_client_impl.cpp).
-	expirySkew = 5
+	// into a moment twice (src/client_lib/pegasus_client_impl.cpp), and again when they repeat a write.
+	expirySkew = 60
 )
 
 // ProveDualWrite implements apply.DualWrites.
@@ -84,7 +84,10 @@ func (d *DualWrites) ProveDualWrite(ctx context.Context, job apply.DualWriteJob)
 	end := reporting(job.Report, func(rates *meter) event.MoveProgress {
 		out := w.outcome()
 		p := rates.progress("dual_write", uint64(out.Written), 0)
-		p.RowsEstimate, p.Differences = uint64(max(job.Rows, 0)), uint64(out.Missing)
+		p.Differences = uint64(out.Missing)
+		if out.Written < job.Rows {
+			p.RowsEstimate = uint64(job.Rows)
+		}
 		return p
 	})
 	defer end()
@@ -272,10 +275,11 @@ func (w *dualWatch) count(v arrival, key []byte) {
 }
 
 // follow reads a row on both sides until they agree, or the source's has rested for as long as a write may
-// take. One that never rests has no verdict.
+// take, or the target's has rested that long since the source's was seen to change. One that changes all
+// the time on both sides has no verdict.
 func (w *dualWatch) follow(ctx context.Context, key []byte) (arrival, error) {
 	began := time.Now()
-	rested, last := began, uint64(0)
+	var rest restingRow
 	for n := 0; ; n++ {
 		// The target first: a write that is on both sides was on the target when the source is read.
 		t, onTarget, err := w.target.Row(ctx, key)
@@ -294,11 +298,12 @@ func (w *dualWatch) follow(ctx context.Context, key []byte) (arrival, error) {
 			return lagging, nil
 		}
 		now := time.Now()
-		if seen := fingerprint(&s); seen != last {
-			rested, last = now, seen
+		there := uint64(0)
+		if onTarget {
+			there = fingerprint(&t)
 		}
 		switch {
-		case now.Sub(rested) >= w.pace.patience:
+		case rest.look(now, fingerprint(&s), there) >= w.pace.patience:
 			return missing, nil
 		case now.Sub(began) >= 4*w.pace.patience:
 			return unknownArrival, nil
@@ -307,6 +312,33 @@ func (w *dualWatch) follow(ctx context.Context, key []byte) (arrival, error) {
 			return 0, err
 		}
 	}
+}
+
+// restingRow remembers since when a write on the source is not on the target.
+type restingRow struct {
+	source, target uint64    // fingerprints at the last look
+	rested         time.Time // since when the source's row is as it is
+	changed        time.Time // when it was first seen to change since the target's did; zero when it was not
+}
+
+// look takes in what both sides hold, 0 for no row, and tells for how long a write is known to be missing.
+func (r *restingRow) look(now time.Time, source, target uint64) time.Duration {
+	first := r.rested.IsZero()
+	if !first && target != r.target {
+		r.changed = time.Time{}
+	}
+	if first || source != r.source {
+		r.rested = now
+		if !first && r.changed.IsZero() && target == r.target {
+			r.changed = now
+		}
+	}
+	r.source, r.target = source, target
+	late := now.Sub(r.rested)
+	if !r.changed.IsZero() {
+		late = max(late, now.Sub(r.changed))
+	}
+	return late
 }
 
 // sameWrite tells whether two rows are of one write to both tables.

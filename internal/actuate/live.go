@@ -73,7 +73,7 @@ func (l *Live) CompareLive(ctx context.Context, job apply.LiveJob) (apply.LiveOu
 	}
 	opts := pair.opts
 	opts.RowsPerSecond, opts.BytesPerSecond = job.Limits.RowsPerSecond, job.Limits.BytesPerSecond
-	opts.Patience, opts.Still = job.Patience, job.Still
+	opts.Patience, opts.Still, opts.ExpirySkew = job.Patience, job.Still, uint32(job.ExpirySkew/time.Second)
 	estimates := l.engine.estimates(ctx, job.Source)
 	result, err := differ.RunLive(ctx, pair.src, pair.dst, resume, opts, saveLive(job), reportLive(job, estimates))
 	if err != nil {

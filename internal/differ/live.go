@@ -34,6 +34,9 @@ type LiveOptions struct {
 	Still bool
 	// TargetTTL is the default_ttl of the target in seconds, as SourceTTL. See Counts.Drifted.
 	TargetTTL uint32
+	// ExpirySkew is how far expiries may be apart, in seconds, when nobody ships rows but clients write both
+	// tables: they turn a time to live into a moment for each of them, and again when they repeat a write. Default 0.
+	ExpirySkew uint32
 	// Ignore is a prefix of hash keys that are neither counted nor compared; nil for none.
 	Ignore []byte
 	// MaxWatched is how many keys are looked at again at the same time (default 100,000): more make
@@ -97,7 +100,7 @@ func RunLive(ctx context.Context, src, dst LiveTable, resume []Cursor, opts Live
 	if err != nil {
 		return LiveResult{}, err
 	}
-	r.live, r.rules.targetTTL = &opts, opts.TargetTTL
+	r.live, r.rules.targetTTL, r.rules.skew = &opts, opts.TargetTTL, opts.ExpirySkew
 	if !opts.Still {
 		r.watch = newWatchlist(r, src, dst)
 	}

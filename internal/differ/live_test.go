@@ -228,22 +228,26 @@ func TestLiveDrift(t *testing.T) {
 		name                 string
 		source, target       uint32
 		sourceTTL, targetTTL uint32
+		skew                 uint32
 		drifted              bool
 	}{
-		{"both stamped, the target later", in(3000), in(3002), ttl, ttl, true},
-		{"written before the target had a ttl", in(3000), 0, ttl, ttl, true},
-		{"compacted by the target", 0, in(3590), ttl, ttl, true},
-		{"only the source has a ttl", in(3000), 0, ttl, 0, true},
-		{"only the target has one", 0, in(3000), 0, ttl, true},
-		{"nobody has one", in(3000), in(3002), 0, 0, false},
-		{"the client chose more", in(3 * ttl), 0, ttl, ttl, false},
-		{"the target cannot have stamped", in(3000), in(3002), ttl, 0, false},
+		{"both stamped, the target later", in(3000), in(3002), ttl, ttl, 0, true},
+		{"written before the target had a ttl", in(3000), 0, ttl, ttl, 0, true},
+		{"compacted by the target", 0, in(3590), ttl, ttl, 0, true},
+		{"only the source has a ttl", in(3000), 0, ttl, 0, 0, true},
+		{"only the target has one", 0, in(3000), 0, ttl, 0, true},
+		{"nobody has one", in(3000), in(3002), 0, 0, 0, false},
+		{"the client chose more", in(3 * ttl), 0, ttl, ttl, 0, false},
+		{"the target cannot have stamped", in(3000), in(3002), ttl, 0, 0, false},
+		{"a client that writes both", in(3000), in(3007), 0, 0, 7, true},
+		{"and one that says something else to each", in(3000), in(3008), 0, 0, 7, false},
+		{"and one that gives one of them no expiry", in(3), 0, 0, 0, 7, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			src, dst := newLiveTable(1), newLiveTable(1)
 			src.put(scan.Row{Key: key("h", "s"), Value: []byte("v"), Expire: c.source})
 			dst.put(scan.Row{Key: key("h", "s"), Value: []byte("v"), Expire: c.target})
-			opts := LiveOptions{Still: true, TargetTTL: c.targetTTL, Options: Options{SourceTTL: c.sourceTTL}}
+			opts := LiveOptions{Still: true, TargetTTL: c.targetTTL, ExpirySkew: c.skew, Options: Options{SourceTTL: c.sourceTTL}}
 			result, err := RunLive(t.Context(), src, dst, nil, opts, nil, nil)
 			if err != nil || (result.Drifted == 1) != c.drifted || (result.Expiry == 1) == c.drifted {
 				t.Errorf("%+v, %v", result.Counts, err)

@@ -25,7 +25,7 @@ func Recheck(ctx context.Context, src, dst LiveTable, keys [][]byte, opts LiveOp
 	opts.Still = true
 	opts.Options = opts.withDefaults().Options.withDefaults()
 	c := &recheck{src: src, dst: dst, limit: opts.GiveUpAfter,
-		rules: rules{sourceTTL: opts.SourceTTL, targetTTL: opts.TargetTTL, tolerance: opts.Tolerance, clock: opts.Clock}}
+		rules: rules{sourceTTL: opts.SourceTTL, targetTTL: opts.TargetTTL, skew: opts.ExpirySkew, tolerance: opts.Tolerance, clock: opts.Clock}}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(looksAtOnce)
 	for _, key := range keys {

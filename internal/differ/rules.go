@@ -12,8 +12,10 @@ import (
 type rules struct {
 	// sourceTTL and targetTTL are the default_ttl of the tables in seconds, 0 for none.
 	sourceTTL, targetTTL uint32
-	tolerance            time.Duration
-	clock                func() time.Time
+	// skew is LiveOptions.ExpirySkew.
+	skew      uint32
+	tolerance time.Duration
+	clock     func() time.Time
 }
 
 // verdict is what two readings of one key amount to.
@@ -22,7 +24,7 @@ type verdict int
 const (
 	equal   verdict = iota // the same row on both sides
 	absent                 // on neither side
-	drifted                // equal but for what default_ttl did to the expiry
+	drifted                // equal but for what default_ttl, or a client that writes twice, did to the expiry
 	expired                // what they disagree about has expired or does so now
 	unequal
 )
@@ -77,8 +79,11 @@ func over(row *scan.Row, horizon time.Time) bool {
 // drifted says that default_ttl explains a difference in expiry. A write without expiry is shipped
 // as one without: each cluster stamps it by its own default_ttl at the moment when the write arrives
 // there (server/rocksdb_wrapper.cpp, db_expire_ts), or later when it compacts, or never while it has
-// none. An expiry that the client chose is the same on both sides, so this is all that can happen.
+// none. An expiry that the client chose is the same on both sides, unless it wrote both itself.
 func (r *rules) drifted(source, target uint32, horizon time.Time) bool {
+	if source != 0 && target != 0 && max(source, target)-min(source, target) <= r.skew {
+		return true
+	}
 	return stampedBy(source, r.sourceTTL, horizon) && stampedBy(target, r.targetTTL, horizon)
 }
 

@@ -149,7 +149,7 @@ func (b *board) totals(width int) []string {
 	if share := percent(p.Rows, p.RowsEstimate); share != "" {
 		far = append(far, share)
 	}
-	far = append(far, plan.Bytes(p.Bytes), timePart(p))
+	far = given(append(far, plan.Bytes(p.Bytes), timePart(p))...)
 	fast := speedPart(p)
 	if p.InFlight > 0 {
 		fast += fmt.Sprintf(", %d in flight", p.InFlight)

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 // moveLine tells a copy or a comparison in one line, for output that is not a terminal.
 func moveLine(p event.MoveProgress, style Style) string {
-	parts := []string{partitionsPart(p), rowsPart(p), speedPart(p), timePart(p)}
+	parts := given(partitionsPart(p), rowsPart(p), filesPart(p), speedPart(p), timePart(p))
 	if p.InFlight > 0 {
 		parts = append(parts, fmt.Sprintf("%d in flight", p.InFlight))
 	}
@@ -25,7 +26,27 @@ func moveLine(p event.MoveProgress, style Style) string {
 	return s
 }
 
+// given leaves out what there is nothing to tell of.
+func given(parts ...string) []string {
+	return slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+}
+
+// filesPart is the size of what is moved, where that is not rows.
+func filesPart(p event.MoveProgress) string {
+	if p.Bytes == 0 || movesRows(p) {
+		return ""
+	}
+	return plan.Bytes(p.Bytes)
+}
+
+// movesRows tells the steps that read rows from servers from those that have other things to count.
+func movesRows(p event.MoveProgress) bool { return p.Kind == "copy" || p.Kind == "verify" }
+
+// partitionsPart is "" of what is not done partition by partition.
 func partitionsPart(p event.MoveProgress) string {
+	if p.PartitionCount == 0 && !movesRows(p) {
+		return ""
+	}
 	return fmt.Sprintf("%d of %s", p.PartitionsDone, plural(p.PartitionCount, "partition"))
 }
 
@@ -34,7 +55,11 @@ func ended(p event.MoveProgress) bool {
 	return p.PartitionCount > 0 && p.PartitionsDone == p.PartitionCount
 }
 
+// rowsPart is "" of what counts no rows.
 func rowsPart(p event.MoveProgress) string {
+	if p.Rows == 0 && p.RowsEstimate == 0 && !movesRows(p) {
+		return ""
+	}
 	s := plan.Rows(p.Rows)
 	if ended(p) {
 		return s + " rows"
@@ -49,11 +74,18 @@ func rowsPart(p event.MoveProgress) string {
 	return s
 }
 
+// speedPart is "" while nobody has measured a speed.
 func speedPart(p event.MoveProgress) string {
+	if p.RowsPerSecond == 0 && p.BytesPerSecond == 0 && !movesRows(p) {
+		return ""
+	}
 	return rate(p.RowsPerSecond, plan.Rows) + " rows/s, " + rate(p.BytesPerSecond, plan.Bytes) + "/s"
 }
 
 func timePart(p event.MoveProgress) string {
+	if p.Elapsed == 0 && !movesRows(p) {
+		return ""
+	}
 	s := took(p.Elapsed) + " so far"
 	switch {
 	case p.ETA <= 0 || ended(p):
