@@ -37,6 +37,10 @@ demo-duplication: ## migrate 200,000 rows under live traffic through MetaProxies
 demo-duplication-all: ## the same between clusters of each release, one after the other
 	@set -e; for version in 2.4.0 2.5.0 2.6.0; do VERSION=$$version scripts/demo-duplication.sh; done
 
+.PHONY: demo-restore
+demo-restore: ## move 200,000 rows through a cold backup, and restore it again when its table is gone; under two minutes
+	@scripts/demo-restore.sh
+
 .PHONY: demo-bulkload
 demo-bulkload: ## tables of 200,000 rows get other partition counts through files: 4 to 16, 16 to 4, 6 to 4; under three minutes
 	@scripts/demo-bulkload.sh

@@ -35,9 +35,17 @@ const envSample = "PEGMIGRATE_TEST_SAMPLE"
 // envPrepare is how long a duplication may stay in DS_PREPARE.
 const envPrepare = "PEGMIGRATE_TEST_PREPARE"
 
+// scriptLook is the time between two looks at a block store and at what servers do with it, for the same reason.
+const scriptLook = 100 * time.Millisecond
+
+// scriptQuiet is how long no server may upload before a backup that died is removed.
+const scriptQuiet = 500 * time.Millisecond
+
 // scripted is pegmigrate as scripts run it.
 func scripted() {
 	e := cli.OS(cli.BuildVersion())
+	e.Waits.Files = scriptLook
+	e.Waits.Uploads = scriptQuiet
 	if d, err := time.ParseDuration(os.Getenv(envSample)); err == nil {
 		e.Waits.Sample = d
 	}

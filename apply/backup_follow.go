@@ -189,8 +189,8 @@ func (b base) awaitQuiet(ctx context.Context, a plan.Backup, ids []int64) error 
 		out.mark = busy + now
 		out.reason = busy
 		if busy == "" {
-			out.mark, out.limit = "quiet", b.r.Waits.Backing+b.r.Waits.Uploads
-			out.reason = fmt.Sprintf("no server has uploaded for %s; servers tell that late, and %s is waited for before the dead backup is removed", plan.Duration(calm), plan.Duration(b.r.Waits.Uploads))
+			out.mark, out.limit = "quiet "+now, b.r.Waits.Uploads+2*b.r.Waits.Files
+			out.reason = fmt.Sprintf("no server uploads any more; they tell that late, and the dead backup is removed after %s without an upload", plan.Duration(b.r.Waits.Uploads))
 		}
 		return out, nil
 	})

@@ -19,7 +19,7 @@ func (e Env) sandboxCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:        "sandbox",
 		Usage:       "embedded clusters to try everything on; their data survives nothing",
-		Subcommands: []*ucli.Command{e.sandboxUp(), e.sandboxLoad(), e.sandboxDump(), e.sandboxFault(), e.sandboxEnv(), e.sandboxRoute(), e.sandboxTraffic()},
+		Subcommands: []*ucli.Command{e.sandboxUp(), e.sandboxLoad(), e.sandboxDump(), e.sandboxFault(), e.sandboxEnv(), e.sandboxDrop(), e.sandboxRoute(), e.sandboxTraffic()},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/internal/sandbox"
 )
 
@@ -35,10 +36,33 @@ func (e Env) sandboxEnv() *ucli.Command {
 	}
 }
 
-// sandboxEnvLimit bounds one change of envs.
+// sandboxEnvLimit bounds one change of envs or tables.
 const sandboxEnvLimit = 30 * time.Second
 
 func (e Env) setSandboxEnvs(ctx context.Context, dir, name, table string, envs map[string]string) error {
+	return e.withSandbox(ctx, dir, name, func(ctx context.Context, cluster *pegasus.Cluster) error {
+		return cluster.SetEnvs(ctx, table, envs)
+	})
+}
+
+// sandboxDrop drops a table as an operator of the cluster would.
+func (e Env) sandboxDrop() *ucli.Command {
+	return &ucli.Command{
+		Name: "drop", Usage: "drop a table for good, as the servers' own shell does; backups of it stay",
+		Flags: []ucli.Flag{dirFlag(), clusterFlag(), tableFlag()},
+		Action: func(c *ucli.Context) error {
+			if err := need(c, "dir", "cluster", "table"); err != nil {
+				return err
+			}
+			return e.withSandbox(c.Context, c.String("dir"), c.String("cluster"), func(ctx context.Context, cluster *pegasus.Cluster) error {
+				return cluster.DropTable(ctx, c.String("table"), 0)
+			})
+		},
+	}
+}
+
+// withSandbox does something with a cluster of a sandbox, as a client of its meta servers.
+func (e Env) withSandbox(ctx context.Context, dir, name string, do func(context.Context, *pegasus.Cluster) error) error {
 	ctx, cancel := context.WithTimeout(ctx, sandboxEnvLimit)
 	defer cancel()
 	info, err := sandbox.ReadDescription(dir)
@@ -54,7 +78,7 @@ func (e Env) setSandboxEnvs(ctx context.Context, dir, name, table string, envs m
 			return err
 		}
 		defer cluster.Close()
-		return sandboxFailure(cluster.SetEnvs(ctx, table, envs))
+		return sandboxFailure(do(ctx, cluster))
 	}
 	return failf(codeSandbox, "see sandbox.json", "the sandbox has no cluster %q", name)
 }
