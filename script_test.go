@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 // faster than real ones, and the wait for counters of traffic would be most of what a script does.
 const envSample = "PEGMIGRATE_TEST_SAMPLE"
 
+// envArrival is how long a write of a client that writes both tables may take to be on the target.
+const envArrival = "PEGMIGRATE_TEST_ARRIVAL"
+
 // envPrepare is how long a duplication may stay in DS_PREPARE.
 const envPrepare = "PEGMIGRATE_TEST_PREPARE"
 
@@ -47,7 +50,10 @@ func scripted() {
 	e.Waits.Files = scriptLook
 	e.Waits.Uploads = scriptQuiet
 	if d, err := time.ParseDuration(os.Getenv(envSample)); err == nil {
-		e.Waits.Sample = d
+		e.Waits.Sample, e.Waits.Files = d, d
+	}
+	if d, err := time.ParseDuration(os.Getenv(envArrival)); err == nil {
+		e.Waits.Arrival = d
 	}
 	if d, err := time.ParseDuration(os.Getenv(envPrepare)); err == nil {
 		e.Waits.Prepare = d

@@ -43,6 +43,8 @@ type loadMemory struct {
 	// or once it is known to have Started, a load of the table may be ours.
 	Sent    bool      `json:"sent,omitempty"`
 	Started time.Time `json:"started,omitzero"`
+	// Tried is set before the first start leaves: from then on the meta level may be a load's own.
+	Tried bool `json:"tried,omitempty"`
 	// Loaded is when the servers told of the success, all cleaned up. Their result is cleared after it.
 	Loaded time.Time `json:"loaded,omitzero"`
 	// From and Until are when partitions were seen ingesting first, and not any more.

@@ -24,6 +24,7 @@ func (l *loadRunner) begin(ctx context.Context) error {
 	if err := l.clear(ctx); err != nil { // of an earlier one: what is told from here on is the new one's
 		return err
 	}
+	var busy time.Time // when another load was seen last
 	return l.await(ctx, loadBusy, CodeLoad, "a cluster does one bulk load at a time; the same command waits again",
 		func(ctx context.Context) (bool, string, error) {
 			others, err := l.otherLoads(ctx)
@@ -32,7 +33,11 @@ func (l *loadRunner) begin(ctx context.Context) error {
 				return false, reason, err
 			}
 			if len(others) > 0 {
+				busy = l.r.Now()
 				return false, fmt.Sprintf("%s loads %s: one load at a time", l.a.Target.Cluster, strings.Join(others, ", ")), nil
+			}
+			if reason, err := l.findLevel(ctx, busy); err != nil || reason != "" {
+				return false, reason, err
 			}
 			return l.start(ctx)
 		})
@@ -47,7 +52,7 @@ func (l *loadRunner) start(ctx context.Context) (over bool, reason string, err e
 	if err != nil {
 		return false, "", err
 	}
-	if err := l.rememberLoad(func(m *loadMemory) { m.Sent = true }); err != nil {
+	if err := l.rememberLoad(func(m *loadMemory) { m.Sent, m.Tried = true, true }); err != nil {
 		return false, "", err
 	}
 	err = l.sendStart(ctx)

@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	// loadLook is the least time between two looks: the meta server itself looks at primaries every 10 s,
-	// and its answer tells of every replica.
-	loadLook = 2 * time.Second
 	// loadStall is how long a load may show no progress. Downloads that wait for their turn, 5 per server,
 	// and rollbacks to downloading are within it.
 	loadStall = 15 * time.Minute
@@ -28,10 +25,11 @@ const (
 	doubt = 30 * time.Second
 )
 
-// follow watches the load until the servers have it and have cleaned up.
+// follow watches the load until the servers have it and have cleaned up. It looks less often than at others: the
+// meta server itself looks at primaries every 10 s, and its answer tells of every replica.
 func (l *loadRunner) follow(ctx context.Context) error {
 	ramp := l.newRamp(l.a.Rate)
-	return l.awaitProgress(ctx, max(loadLook, l.r.Waits.Poll), CodeLoad, func(ctx context.Context) (sight, error) {
+	return l.awaitProgress(ctx, max(l.r.Waits.Files, l.r.Waits.Poll), CodeLoad, func(ctx context.Context) (sight, error) {
 		s, err := l.loadStatusOnce(ctx, l.a.Target)
 		switch {
 		case errors.Is(err, ErrNoTable):

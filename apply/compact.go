@@ -214,7 +214,7 @@ func (c *compactRunner) start(ctx context.Context, s TableState) error {
 
 // follow waits until every replica has compacted. A large replica takes its time without a word.
 func (c *compactRunner) follow(ctx context.Context, s TableState) error {
-	return c.awaitProgress(ctx, max(loadLook, c.r.Waits.Poll), CodeCompact, func(ctx context.Context) (sight, error) {
+	return c.awaitProgress(ctx, max(c.r.Waits.Files, c.r.Waits.Poll), CodeCompact, func(ctx context.Context) (sight, error) {
 		out := sight{limit: c.limit(s), causes: "look at the replica servers: a disk that is full or slow, manual_compact.max_concurrent_running_count, other tables that compact"}
 		n, err := c.look(ctx, s)
 		if err != nil {
@@ -277,9 +277,12 @@ func (d Debt) paid() bool {
 }
 
 func (d Debt) text() string {
-	text := fmt.Sprintf("%s wait for compaction, at most %d files in level 0 of a replica", plan.Bytes(uint64(max(d.PendingBytes, 0))), d.Level0Files)
+	text := "no replica compacts"
 	if d.Running > 0 {
-		text += fmt.Sprintf(", %d replicas compact", d.Running)
+		text = plan.Counted(uint64(d.Running), "replica") + " compacted lately, or are at it"
+	}
+	if d.PendingBytes > 0 || d.Level0Files > 0 { // servers that do not tell it give 0
+		text += fmt.Sprintf(", %s wait for it, at most %d files in level 0 of a replica", plan.Bytes(uint64(max(d.PendingBytes, 0))), d.Level0Files)
 	}
 	if d.Unknown > 0 {
 		text += fmt.Sprintf(", %d do not tell", d.Unknown)
@@ -290,7 +293,7 @@ func (d Debt) text() string {
 func (d *debtRunner) run(ctx context.Context) error {
 	// Under writes the debt goes up and down: only less than ever before is progress.
 	least := Debt{PendingBytes: 1 << 62, Level0Files: 1 << 30, Running: 1 << 30, Unknown: 1 << 30}
-	return d.awaitProgress(ctx, max(loadLook, d.r.Waits.Poll), CodeCompact, func(ctx context.Context) (sight, error) {
+	return d.awaitProgress(ctx, max(d.r.Waits.Files, d.r.Waits.Poll), CodeCompact, func(ctx context.Context) (sight, error) {
 		out := sight{limit: d.r.Waits.Copying, causes: "look at the replica servers: compaction that is still held off (" + plan.EnvUsageScenario + "), a full or slow disk, more writes than it can keep up with"}
 		debt, err := d.look(ctx)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/state"
@@ -81,4 +82,30 @@ func (r *Run) levelStepDone(load string) bool {
 		}
 	}
 	return false
+}
+
+// levelLate is how long whoever loaded before may take to give the meta function level back: looks at a load
+// that is over, and the clearing of its result, come first.
+const levelLate = time.Minute
+
+// findLevel takes down the level to give back, right before the first start: what was found before may have been
+// the doing of another load that was under way then. reason is what is waited for, "" for nothing. busy is when
+// another load was seen last, zero for never.
+func (l *loadRunner) findLevel(ctx context.Context, busy time.Time) (reason string, err error) {
+	m, err := l.r.loadMemory(l.id)
+	if err != nil || m.Tried {
+		return "", err
+	}
+	now, err := l.level(ctx, l.a.Target.Cluster)
+	if err != nil {
+		return "", err
+	}
+	if now == steady && !busy.IsZero() && l.r.Now().Sub(busy) < levelLate {
+		return fmt.Sprintf("the meta function level of %s is still that of another load, which has ended: whoever loaded may be about to give it back", l.a.Target.Cluster), nil
+	}
+	prior, err := blob(kindLevel, now)
+	if err != nil {
+		return "", err
+	}
+	return "", l.r.update(l.id, func(s *state.Step) { s.Prior = prior })
 }

@@ -69,6 +69,9 @@ func (s *splitRunner) done(ctx context.Context) (bool, string, error) {
 	if o.Expired > 0 {
 		text += fmt.Sprintf(", %d expired left out", o.Expired)
 	}
+	if o.Skipped > 0 {
+		text += fmt.Sprintf(", %d of the servers' own left out", o.Skipped)
+	}
 	if o.Placeholders > 0 {
 		text += fmt.Sprintf(", %s empty", plan.Counted(uint64(o.Placeholders), "partition"))
 	}

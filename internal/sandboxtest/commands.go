@@ -42,6 +42,7 @@ func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 	maps.Copy(all, trafficCommands())
 	maps.Copy(all, faultCommands())
 	maps.Copy(all, awaitCommands())
+	maps.Copy(all, loadCommands())
 	return all
 }
 
