@@ -80,6 +80,10 @@ fuzz: setup ## run every fuzz target for FUZZTIME (20s)
 crash: setup ## the crash loop at every point of a run, not at a sample; more than an hour
 	$(GO) test -run '^TestCrashLoop$$' -v -timeout 4h . -crash-all
 
+.PHONY: crash-files
+crash-files: setup-race ## the crash loops of the methods that go through files, at every point; hours
+	$(GO) test -race -run '^TestCrash(Restore|BulkLoad|DualWrite)$$' -v -timeout 12h . -crash-all
+
 .PHONY: crash-duplication
 crash-duplication: setup-race ## the crash loop of online migrations at every point, with clients at work; some hours
 	$(GO) test -race -run '^TestCrashDuplication$$' -v -timeout 12h . -crash-all

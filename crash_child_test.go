@@ -69,6 +69,7 @@ func mortal() {
 		Transient: transient,
 		Prepare:   time.Minute, Copying: time.Minute, Stall: time.Minute, Traffic: time.Minute,
 		Sample: 15 * time.Millisecond, DuplicationSync: 50 * time.Millisecond,
+		Files: 20 * time.Millisecond, Uploads: 300 * time.Millisecond,
 	}
 	ended := func() error { return nil }
 	if os.Getenv(envCrashStep) != "" {

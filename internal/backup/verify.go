@@ -36,7 +36,10 @@ type Damage struct {
 
 // Error lists the files.
 func (d *Damage) Error() string {
-	return fmt.Sprintf("%d damaged files: %v", len(d.Problems), errors.Join(d.Problems...))
+	if len(d.Problems) == 1 {
+		return d.Problems[0].Error()
+	}
+	return fmt.Sprintf("%d files are not what was written: %v", len(d.Problems), errors.Join(d.Problems...))
 }
 
 // Unwrap gives the problems.

@@ -1,7 +1,10 @@
 package sandboxtest
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,8 +16,12 @@ import (
 //
 //	await-env CLUSTER/TABLE KEY [VALUE]    the env gets the value; without VALUE: it goes
 //	await-dup CLUSTER/TABLE STATE          the table's duplication gets to the state, DS_PREPARE…
+//	await-file PATTERN                     a file or folder is there that the pattern (path.Match) fits
+//	await-text FILE TEXT                   the file has the text in it
+//	await-alive CLUSTER N                  the meta server takes so many replica servers for alive
 func awaitCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
-	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"await-env": awaitEnv, "await-dup": awaitDup}
+	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"await-env": awaitEnv, "await-dup": awaitDup, "await-file": awaitFile, "await-text": awaitText,
+		"await-alive": awaitAlive}
 }
 
 // await looks until there is what is waited for.
@@ -51,4 +58,27 @@ func awaitDup(ts *testscript.TestScript, _ bool, args []string) {
 		list, err := c.Duplications(name)
 		return err == nil && slices.ContainsFunc(list, func(d sandbox.DuplicationState) bool { return d.Status.String() == args[1] })
 	})
+}
+
+func awaitFile(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "await-file PATTERN")
+	await(ts, args[0], func() bool {
+		found, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		return len(found) > 0
+	})
+}
+
+func awaitText(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "await-text FILE TEXT")
+	await(ts, args[1], func() bool {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && strings.Contains(string(text), args[1])
+	})
+}
+
+func awaitAlive(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "await-alive CLUSTER N")
+	c, n := cluster(ts, args[0]), number(ts, args[1])
+	await(ts, "the change of living servers", func() bool { return c.Alive() == n })
 }
