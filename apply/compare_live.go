@@ -29,7 +29,7 @@ func (c *compareRunner) done(context.Context) (bool, string, error) {
 	}
 	text := fmt.Sprintf("%s on the source, %d on the target, 0 differences", plan.Counted(out.SourceRows, "row"), out.TargetRows)
 	if c.r.writtenTwice() && out.Drifted > 0 {
-		text += fmt.Sprintf("; %s expire up to %s apart, as clients or default_ttl reckoned for each table", plan.Counted(out.Drifted, "row"), plan.Duration(dualPatience))
+		text += fmt.Sprintf("; the expiry of %s is not the same on both, as clients or default_ttl reckoned it for each", plan.Counted(out.Drifted, "row"))
 	}
 	switch {
 	case c.r.writtenTwice() && (out.OpenCount > 0 || out.TooMany):
@@ -100,7 +100,7 @@ func (c *compareRunner) run(ctx context.Context) error {
 // tables, with id 0; and how long that may take.
 func (c *compareRunner) feed(ctx context.Context) (id int32, patience time.Duration, err error) {
 	if c.r.writtenTwice() {
-		return 0, dualPatience, nil
+		return 0, DualPatience, nil
 	}
 	if id, err = c.r.duplicationID(); err != nil {
 		return 0, 0, err
@@ -115,7 +115,7 @@ func (c *compareRunner) feed(ctx context.Context) (id int32, patience time.Durat
 // skew is how far the expiries of one write may be apart: each client, and each repetition, computes its own.
 func (c *compareRunner) skew() time.Duration {
 	if c.r.writtenTwice() {
-		return dualPatience
+		return DualPatience
 	}
 	return 0
 }

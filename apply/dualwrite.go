@@ -17,10 +17,10 @@ const CodeDualWrite = "PM3059"
 // kindDualWrite is dualWriteProof.
 const kindDualWrite = "dual-write"
 
-// dualPatience is how long a write that clients make on both tables may be on one of them only: they try
+// DualPatience is how long a write that clients make on both tables may be on one of them only: they try
 // again until their deadline, which is seconds, and meanwhile partitions may reject writes because they
 // ingest.
-const dualPatience = time.Minute
+const DualPatience = time.Minute
 
 // dualWriteProof is what was seen of dual writing, and when.
 type dualWriteProof struct {
@@ -68,7 +68,7 @@ func (d *dualWriteRunner) run(ctx context.Context) error {
 	if _, err := d.target(ctx, d.a.Target); err != nil {
 		return err
 	}
-	out, err := d.r.World.DualWrites.ProveDualWrite(ctx, DualWriteJob{ProveDualWrite: d.a, Since: since,
+	out, err := d.r.World.DualWrites.ProveDualWrite(ctx, DualWriteJob{ProveDualWrite: d.a, Since: since, Patience: d.r.Waits.Arrival,
 		Report: func(p event.MoveProgress) { p.Step = d.id; d.r.Sink.Emit(p) }})
 	if err != nil {
 		if ctx.Err() != nil {

@@ -73,7 +73,7 @@ func (s *resurrectionRunner) run(ctx context.Context) error {
 		return s.stopped(ctx, err)
 	}
 	if out.Repaired > 0 {
-		s.warn(CodeResurrected, fmt.Sprintf("%s had come back to life on %s and were deleted there: the source lost them before clients wrote both tables, or a delete never reached the target",
+		s.warn(CodeResurrected, fmt.Sprintf("%s had come back to life on %s, deleted there again: the target had dropped the traces of deletions before the load, or the delete of a client was still on its way there",
 			plan.Counted(out.Repaired, "row"), s.a.Target), "")
 	}
 	proof, err := blob(kindResurrected, out)

@@ -222,6 +222,9 @@ type Waits struct {
 	Uploads time.Duration
 	// Backing is how long a backup may write nothing, Restoring how long a restore may read nothing.
 	Backing, Restoring time.Duration
+	// Arrival is how long a write of a client that writes both tables may be on the source alone before that
+	// counts as a proof of the contrary.
+	Arrival time.Duration
 	// Recompare is what a comparison of everything may cost behind the fence when nobody asked for it.
 	Recompare time.Duration
 }
@@ -234,7 +237,7 @@ func (w Waits) withDefaults() Waits {
 	w.Sample, w.DuplicationSync = cmp.Or(w.Sample, d.Sample), cmp.Or(w.DuplicationSync, d.DuplicationSync)
 	w.Files, w.Uploads = cmp.Or(w.Files, d.Files), cmp.Or(w.Uploads, d.Uploads)
 	w.Backing, w.Restoring = cmp.Or(w.Backing, d.Backing), cmp.Or(w.Restoring, d.Restoring)
-	w.Recompare = cmp.Or(w.Recompare, d.Recompare)
+	w.Arrival, w.Recompare = cmp.Or(w.Arrival, d.Arrival), cmp.Or(w.Recompare, d.Recompare)
 	return w
 }
 
@@ -261,6 +264,7 @@ func DefaultWaits() Waits {
 		Uploads:   90 * time.Second,
 		Backing:   30 * time.Minute,
 		Restoring: 30 * time.Minute,
+		Arrival:   30 * time.Second,
 		Recompare: 1500 * time.Millisecond,
 	}
 }

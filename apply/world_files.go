@@ -299,8 +299,10 @@ type Compactions interface {
 type DualWriteJob struct {
 	plan.ProveDualWrite
 	// Since is when the gate was passed: only rows that were written later count, by the timetag in their value.
-	Since  time.Time
-	Report func(event.MoveProgress)
+	Since time.Time
+	// Patience is how long a write may take to be on the target, see Waits.Arrival.
+	Patience time.Duration
+	Report   func(event.MoveProgress)
 }
 
 // DualWriteOutcome is what was seen.

@@ -74,7 +74,7 @@ func (b *builder) checkTTL(place string) {
 			ttl = b.f.TargetTable.Envs[EnvDefaultTTL]
 		}
 		b.checks.warn(CodeTTLStamps, place, "declare envs = { default_ttl = \"0\" } on the target if they must stay for ever",
-			"%s has rows without expiry, and the target gets default_ttl=%s after the copy: compaction will stamp them", b.source, ttl)
+			"%s has rows without expiry, and the target gets default_ttl=%s: compaction will stamp them", b.source, ttl)
 	}
 	// A parked value comes back when nothing else is declared.
 	if parked {

@@ -79,7 +79,11 @@ func (d *DualWrites) ProveDualWrite(ctx context.Context, job apply.DualWriteJob)
 	if err != nil {
 		return apply.DualWriteOutcome{}, err
 	}
-	w := &dualWatch{pace: d.pace, source: src, target: dst, rows: scan.Table(src),
+	pace := d.pace
+	if job.Patience > 0 {
+		pace.patience = job.Patience
+	}
+	w := &dualWatch{pace: pace, source: src, target: dst, rows: scan.Table(src),
 		sizer: scan.NewSizer(scanPage, 0), after: make([][]byte, src.PartitionCount())}
 	end := reporting(job.Report, func(rates *meter) event.MoveProgress {
 		out := w.outcome()
@@ -99,7 +103,7 @@ func (d *DualWrites) ProveDualWrite(ctx context.Context, job apply.DualWriteJob)
 			return w.outcome(), err
 		}
 		out := w.outcome()
-		if out.Both+out.Lagging+out.Missing >= max(job.Rows, 1) || !time.Now().Before(until) {
+		if out.Missing > 0 || out.Both+out.Lagging >= max(job.Rows, 1) || !time.Now().Before(until) {
 			return out, nil
 		}
 		if found < job.Rows {
@@ -228,11 +232,15 @@ func (w *dualWatch) read(ctx context.Context, partition int32, after []byte, mor
 	}
 }
 
-// watch follows rows that were written to the target.
+// watch follows rows that were written to the target. Each that is not there takes all the patience, and proves as
+// much as a thousand would: after the first ones no more are followed.
 func (w *dualWatch) watch(ctx context.Context, keys [][]byte) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(dualChecks)
 	for _, key := range keys {
+		if w.outcome().Missing > 0 {
+			break
+		}
 		g.Go(func() error {
 			v, err := w.follow(ctx, key)
 			if err == nil {

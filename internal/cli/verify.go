@@ -60,13 +60,7 @@ func (e Env) verify(ctx context.Context, o verifyOptions) error {
 	}
 	sink, done := e.sink(o.json)
 	defer done()
-	result, err := actuate.NewEngine(s.actuators, e.Now).Verify(ctx, apply.VerifyJob{
-		Source:     plan.TableRef{Cluster: m.Source.Cluster.Label, Table: m.Source.Table},
-		Target:     plan.TableRef{Cluster: m.Target.Cluster.Label, Table: m.Target.Table},
-		Limits:     plan.CopyLimits{RowsPerSecond: m.Limits.RowsPerSecond, BytesPerSecond: m.Limits.BytesPerSecond, InFlight: m.Limits.InFlight},
-		AllowExtra: m.Target.IfExists == schema.IfExistsMerge,
-		Report:     func(p event.MoveProgress) { p.Step = "verify"; sink.Emit(p) },
-	})
+	result, err := s.compare(ctx, func(p event.MoveProgress) { p.Step = "verify"; sink.Emit(p) })
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -82,6 +76,22 @@ func (e Env) verify(ctx context.Context, o verifyOptions) error {
 	return nil
 }
 
+// compare reads both tables. Those that clients write both are compared as such: writes may be on their way, and
+// each client reckons expiries for each table.
+func (s *session) compare(ctx context.Context, report func(event.MoveProgress)) (event.Verified, error) {
+	m := s.migration
+	source := plan.TableRef{Cluster: m.Source.Cluster.Label, Table: m.Source.Table}
+	target := plan.TableRef{Cluster: m.Target.Cluster.Label, Table: m.Target.Table}
+	limits := plan.CopyLimits{RowsPerSecond: m.Limits.RowsPerSecond, BytesPerSecond: m.Limits.BytesPerSecond, InFlight: m.Limits.InFlight}
+	if _, twice := m.Method.(*schema.DualWriteMethod); twice {
+		out, err := actuate.NewLive(s.actuators, s.env.Now).CompareLive(ctx, apply.LiveJob{Source: source, Target: target, Limits: limits,
+			Patience: apply.DualPatience, ExpirySkew: apply.DualPatience, Report: report})
+		return out.Verified, err
+	}
+	return actuate.NewEngine(s.actuators, s.env.Now).Verify(ctx, apply.VerifyJob{Source: source, Target: target, Limits: limits,
+		AllowExtra: m.Target.IfExists == schema.IfExistsMerge, Report: report})
+}
+
 // differ says what to do about differences, which depends on where the migration stands.
 func (s *session) differ(found *apply.DifferencesError) error {
 	f := &failure{Code: apply.CodeDifferences, Text: found.Error(), cause: found,
@@ -90,6 +100,9 @@ func (s *session) differ(found *apply.DifferencesError) error {
 	if err == nil && doc.Outcome == state.OutcomeDone {
 		f.Hint = "the first ones are listed above; the migration is finished, so rows written since are the likely reason; " +
 			"to copy everything anew drop the target and run `" + s.resumeCommand() + "`"
+	}
+	if _, twice := s.migration.Method.(*schema.DualWriteMethod); twice {
+		f.Hint = "the first ones are listed above; a writer that writes one table only is the likely reason, and after the cut-over every one is"
 	}
 	return f
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 	"github.com/pegmigrate/pegmigrate/internal/sandbox"
 	"github.com/pegmigrate/pegmigrate/internal/traffic"
 )
@@ -24,6 +25,7 @@ import (
 //	traffic-start NAME TABLE CLIENTS RATE [TIMEOUT]  begin, e.g. traffic-start app orders writer/go,reader/java 500
 //	dual-start NAME TABLE CLIENTS RATE CLUSTER[,CLUSTER=SHARE…] [FOUND]  begin a dual writer of the clusters' tables, without proxies;
 //	                                                 a cluster gets SHARE of the keys; FOUND rows of the first are overwritten and deleted, too
+//	erase TABLE N CLUSTER…                           delete the first N loaded rows of the first cluster on all of them, as a client does
 //	traffic-stop NAME                                end; NAME.json is the summary, which is stdout, too
 //	traffic-served NAME CLUSTER                      wait until the cluster serves every client; after the end: it did last
 //	traffic-check NAME CLUSTER/TABLE                 nothing acknowledged is missing there, nothing is back
@@ -31,6 +33,7 @@ func trafficCommands() map[string]func(ts *testscript.TestScript, neg bool, args
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"traffic-start":  startTraffic,
 		"dual-start":     startDual,
+		"erase":          erase,
 		"traffic-stop":   stopTraffic,
 		"traffic-served": servedTraffic,
 		"traffic-check":  checkTraffic,
@@ -102,6 +105,31 @@ func startDual(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	begin(ts, args[0], cfg)
+}
+
+func erase(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 3, "erase TABLE N CLUSTER…")
+	ctx, most := ts.Value(clustersKey{}).(*clusters).ctx, number(ts, args[1])
+	var keys []traffic.Key
+	for row, err := range rowsOf(cluster(ts, args[2]), args[0]) {
+		ts.Check(err)
+		hash, sort, err := pegkey.Decode(row.Key)
+		ts.Check(err)
+		if bytes.HasPrefix(hash, []byte("user")) && len(keys) < most { // see Rows
+			keys = append(keys, traffic.Key{Hash: string(hash), Sort: string(sort)})
+		}
+	}
+	if len(keys) < most {
+		ts.Fatalf("there are only %d loaded rows", len(keys))
+	}
+	for _, name := range args[2:] {
+		client, err := traffic.OpenJava(ctx, cluster(ts, name).MetaServers(), args[0], time.Second)
+		ts.Check(err)
+		for _, k := range keys {
+			ts.Check(client.Delete(ctx, k).Err)
+		}
+		ts.Check(client.Close())
+	}
 }
 
 // begin starts traffic in the background. The script's end ends it.
