@@ -139,8 +139,12 @@ func (b *builder) checkShape(place string) {
 
 // checkReplicaCount compares the replica count with the living servers: nobody else does, for a restored table.
 func (b *builder) checkReplicaCount(place string) {
+	hint := "lower replica_count or bring more replica servers up"
+	if _, restore := b.m.Method.(*schema.BackupRestoreMethod); restore {
+		hint = "bring replica servers up: a restore takes the count of the backup; method \"backup_bulk_load\" takes the one that you declare"
+	}
 	if alive := b.f.Target.Alive(); int(b.replicas) > alive {
-		b.checks.fail(CodeReplicasOverNodes, place, "lower replica_count or bring more replica servers up",
+		b.checks.fail(CodeReplicasOverNodes, place, hint,
 			"%s would have %d replicas, but %s has %s alive", b.target, b.replicas, b.f.Target.Label, plural(alive, "replica server"))
 	}
 	if limit := b.f.Target.MaxReplicaCount; limit > 0 && b.replicas > limit {

@@ -26,6 +26,9 @@ func (l *filesLook) lookAtStores(ctx context.Context, n fileNeeds, f *plan.Facts
 		out.Found = &plan.BackupFacts{Root: b.Root, ID: b.ID, Table: b.Table, AppID: b.AppID, DataVersion: -1}
 		if store == nil {
 			out.Found.Problem = out.Store.Problem
+		} else if dirs, err := backup.Find(ctx, store, strings.Trim(b.Root, "/"), b.Table, b.AppID); err == nil &&
+			!slices.ContainsFunc(dirs, func(d backup.Dir) bool { return d.ID == b.ID }) {
+			out.Found = nil
 		} else {
 			readBackup(ctx, store, out.Found)
 		}
