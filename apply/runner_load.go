@@ -14,7 +14,7 @@ func (r *Run) loadingRunner(b base, step plan.Step) runner {
 	case plan.Split:
 		return &splitRunner{b, a}
 	case plan.RemoveStaging:
-		return &stagingRunner{b, a}
+		return &stagingRunner{base: b, a: a}
 	case plan.SetUsage:
 		return &usageRunner{b, a}
 	case plan.RestoreUsage:

@@ -183,18 +183,23 @@ func (b base) removeStaged(ctx context.Context, s plan.Staging) error {
 // stagingRunner removes the input of a load that is over.
 type stagingRunner struct {
 	base
-	a plan.RemoveStaging
+	a   plan.RemoveStaging
+	ran bool
 }
 
 func (s *stagingRunner) done(ctx context.Context) (bool, string, error) {
 	ours, why, err := s.stagedByUs(ctx, s.a.Staging, s.a.Step)
-	return err == nil && !ours, why, err
+	return err == nil && (!ours || s.ran && why == stagingGone(s.a.Staging)), why, err
 }
 
-func (s *stagingRunner) run(ctx context.Context) error { return s.removeStaged(ctx, s.a.Staging) }
+func (s *stagingRunner) run(ctx context.Context) error {
+	s.ran = true
+	return s.removeStaged(ctx, s.a.Staging)
+}
 
 // stagedByUs says whether the staging folder holds what the named step of this run wrote, and nothing
-// else's.
+// else's. Where nothing is left of it that can be seen, empty folders of a split, or of a removal, that was
+// interrupted may be: they are ours too.
 func (b base) stagedByUs(ctx context.Context, st plan.Staging, step string) (ours bool, why string, err error) {
 	m, begun, err := b.r.splitMemory(step)
 	if err != nil {
@@ -205,12 +210,14 @@ func (b base) stagedByUs(ctx context.Context, st plan.Staging, step string) (our
 	case err != nil:
 		return false, "", err
 	case !exists:
-		return false, stagingDir(st) + " is gone", nil
+		return begun, stagingGone(st), nil
 	case !begun || (id != 0 || m.Lost) && id != m.TargetID:
 		return false, stagingDir(st) + " is left alone, what is in it is not of this run", nil
 	}
 	return true, stagingDir(st) + " is still there", nil
 }
+
+func stagingGone(st plan.Staging) string { return stagingDir(st) + " is gone" }
 
 // undoSplit removes what this run staged.
 func (b base) undoSplit(ctx context.Context, a plan.RemoveStaging) (string, error) {
