@@ -118,8 +118,8 @@ func loadVisits(steps []stepPoints) (out []loadVisit) {
 			if s.Step != "split" && s.Step != "load" {
 				continue
 			}
-			for _, late := range []time.Duration{2, 7, 23} {
-				deep = append(deep, goOnLoad(death{step: s.Step, at: at, late: late * time.Millisecond}, len(deep)))
+			for _, late := range []time.Duration{2 * time.Millisecond, 7 * time.Millisecond, 23 * time.Millisecond} {
+				deep = append(deep, goOnLoad(death{step: s.Step, at: at, late: late}, len(deep)))
 			}
 		}
 	}
