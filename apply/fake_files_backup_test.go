@@ -57,6 +57,8 @@ type fakeBackup struct {
 	// died is when nobody drove it any more, zero for never; uploads go on until rest.
 	died, rest time.Time
 	damaged    map[int32]bool
+	// duplicating is what its app_metadata says.
+	duplicating bool
 }
 
 func newBacking() fakeBacking {
@@ -282,7 +284,7 @@ func (f fakeStores) ReadBackup(ctx context.Context, _ plan.Provider, ref apply.B
 
 func (b *fakeBackup) stored() apply.StoredBackup {
 	return apply.StoredBackup{Ref: apply.BackupRef{Root: b.root, ID: b.id, Table: b.table, AppID: b.appID, Partitions: b.partitions},
-		Replicas: b.replicas, Bytes: int64(b.partitions) * 1000, Files: int(b.partitions) * 3, Taken: b.begun}
+		Replicas: b.replicas, Bytes: int64(b.partitions) * 1000, Files: int(b.partitions) * 3, Taken: b.begun, Duplicating: b.duplicating}
 }
 
 func (f fakeStores) WatchBackup(ctx context.Context, _ plan.Provider, ref apply.BackupRef) (p apply.BackupProgress, err error) {

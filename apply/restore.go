@@ -213,6 +213,11 @@ func (s *restoreRunner) clear(ctx context.Context) (BackupRef, error) {
 			Text: fmt.Sprintf("the backup says that it is of table %q with id %d, not of %q with id %d: a request with wrong words kills the meta server", stored.Ref.Table, stored.Ref.AppID, ref.Table, ref.AppID),
 			Hint: "declare what its app_metadata says"}
 	}
+	if stored.Duplicating {
+		return ref, &StepError{Step: s.id, Code: CodeRestore,
+			Text: fmt.Sprintf("backup %d was made while %s was duplicated, and says so: the restored table would be marked as duplicated for ever, keep every log and refuse incr, check_and_set and check_and_mutate", ref.ID, ref.Table),
+			Hint: "`" + s.r.rollbackCommand() + "`, remove the duplication and apply again, or declare method backup_bulk_load"}
+	}
 	var alive int
 	if err := s.insist(ctx, "count the replica servers of "+s.a.Target.Cluster, func(ctx context.Context) error {
 		ctx, cancel := s.call(ctx)

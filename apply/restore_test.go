@@ -91,6 +91,9 @@ func TestRestoreRefused(t *testing.T) {
 				return nil
 			})
 		}, apply.CodeRestore, "kills the meta server"},
+		"backup of a duplicated table": {func(s *backupScene) {
+			s.atCall("VerifyBackup", 1, func(w *fakeWorld) { w.oldest().duplicating = true })
+		}, apply.CodeRestore, "marked as duplicated for ever"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

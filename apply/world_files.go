@@ -130,6 +130,8 @@ type StoredBackup struct {
 	Bytes    int64     `json:"bytes"`
 	Files    int       `json:"files"`
 	Taken    time.Time `json:"taken,omitzero"` // the oldest partition's
+	// Duplicating is what app_metadata says: a table that is restored from it is marked as duplicated for ever.
+	Duplicating bool `json:"duplicating,omitempty"`
 	// Decrees are the last mutations in it, by partition.
 	Decrees []int64 `json:"decrees,omitempty"`
 	// Damaged are the partitions that ErrDamaged is about, as far as they can be told; beside that error the rest is

@@ -83,6 +83,7 @@ func (b *builder) checkRestore(method *schema.BackupRestoreMethod) {
 		b.partitions, b.replicas = src.Partitions, src.Replicas
 	}
 	b.checkReplicaCount(place)
+	b.checkMarkedDuplicating()
 	b.checkAbsent(place, "the servers make the table themselves, and refuse when it is there")
 	b.checkDisk(place)
 	b.checkEnvs()
@@ -97,6 +98,22 @@ func (b *builder) checkRestore(method *schema.BackupRestoreMethod) {
 		b.checks.list = append(b.checks.list, Check{Code: CodeSkipBad, Severity: Warning, Loud: true, Place: b.place(b.m.Range),
 			Text: "skip_bad_partition: a partition whose files are damaged comes up empty, with all its rows gone",
 			Hint: "leave it out: check-backup reads every file before anything is restored"})
+	}
+}
+
+// checkMarkedDuplicating refuses to restore a table that was duplicated: the new one takes over what app_metadata says
+// (server_state_restore.cpp, restore_app_info). A table that is marked so and has no duplication keeps every private
+// log (replica_chkpt.cpp, on_checkpoint_timer) and takes no atomic write (replica_2pc.cpp, on_client_write), for ever.
+func (b *builder) checkMarkedDuplicating() {
+	place := b.place(b.m.Source.Range)
+	const why = "a restore marks the new table as duplicated too: it would never remove a log, and refuse incr, check_and_set and check_and_mutate"
+	switch files := b.f.Files; {
+	case files != nil && files.Found != nil && files.Found.Duplicating:
+		b.checks.fail(CodeDuplicating, place, "declare method \"backup_bulk_load\", or use a backup from a time without duplication",
+			"backup %d was made while %s was duplicated, and says so; %s", files.Found.ID, files.Found.Table, why)
+	case len(b.f.SourceTable.Duplications) > 0:
+		b.checks.fail(CodeDuplicating, place, "declare method \"backup_bulk_load\" or \"copy\", or remove the duplication first",
+			"%s is duplicated to %s; %s", b.source, strings.Join(b.f.SourceTable.Duplications, ", "), why)
 	}
 }
 

@@ -77,6 +77,8 @@ type BackupFacts struct {
 	Taken      time.Time // when the oldest partition was taken, by that server's clock
 	// DataVersion of its rows, -1 when it was not read.
 	DataVersion int32
+	// Duplicating says that its app_metadata says so, which a restore gives to the new table.
+	Duplicating bool
 }
 
 // BackupRunning is a one-time backup that a meta server knows.

@@ -35,6 +35,7 @@ func TestFileChecks(t *testing.T) {
 		}, plan.Error, plan.CodeProviderMissing},
 		"other counts":    {func(w world) { w.m.Target.ReplicaCount = new(int32(2)) }, plan.Error, plan.CodeBackupCounts},
 		"too few servers": {func(w world) { w.f.Target.Nodes[0].Alive = false }, plan.Error, plan.CodeReplicasOverNodes},
+		"duplicated":      {func(w world) { w.f.SourceTable.Duplications = []string{"north"} }, plan.Error, plan.CodeDuplicating},
 		"target exists":   {func(w world) { w.f.TargetTable = table(30, 64) }, plan.Error, plan.CodeTargetExists},
 		"uploading":       {func(w world) { w.f.Files.Uploading = 1 << 20 }, plan.Warning, plan.CodeBackupUploading},
 		"failed before":   {func(w world) { w.f.Files.Running = []plan.BackupRunning{{ID: 1, Failed: true}} }, plan.Error, ""},
@@ -63,6 +64,20 @@ func TestFileChecks(t *testing.T) {
 				t.Errorf("%v, want %q", got, tc.code)
 			}
 		})
+	}
+}
+
+// TestRestoreOfDuplicated: the mark in a backup goes to the table that a restore makes, and not through a load.
+func TestRestoreOfDuplicated(t *testing.T) {
+	m, f := fromBackup(restores(local(), schema.SourceWritesAccepted), fileFacts(local()), 64)
+	f.Files.Found.Duplicating = true
+	if got := codes(build(t, m, f), plan.Error); !slices.Contains(got, plan.CodeDuplicating) {
+		t.Errorf("a restore: %v", got)
+	}
+	m, f = fromBackup(bulkLoads(local(), schema.SourceWritesAccepted), fileFacts(local()), 64)
+	f.Files.Found.Duplicating = true
+	if got := codes(build(t, m, f), plan.Error); slices.Contains(got, plan.CodeDuplicating) {
+		t.Errorf("a load: %v", got)
 	}
 }
 

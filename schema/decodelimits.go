@@ -56,6 +56,11 @@ func (l *loader) decodeLimits(b *hclsyntax.Block) Limits {
 	return out
 }
 
+// rateWraps is the rate in bytes per second that servers take for 0: they turn their flags, MB in a uint32, into
+// bytes in 32 bits, and wait for ever for a bucket that never fills (hdfs_service.cpp, write_data_in_batches;
+// nfs_server_impl.cpp, on_copy).
+const rateWraps = 4 << 30
+
 func (l *loader) decodeSendRate(b *hclsyntax.Block) *SendRate {
 	c := l.check(sendRateSpec(), b.Body, b.DefRange())
 	var out SendRate
@@ -64,8 +69,11 @@ func (l *loader) decodeSendRate(b *hclsyntax.Block) *SendRate {
 	out.Step, _ = l.size(c, "step", true)
 	out.Max, okMax = l.size(c, "max", true)
 	out.Every, _ = l.duration(c, "every", true)
-	if okStart && okMax && out.Max < out.Start {
+	switch {
+	case okStart && okMax && out.Max < out.Start:
 		l.errorf(CodeLimit, c.attrs["max"].Expr.Range(), "", `"max" is below "start"`)
+	case okMax && out.Max >= rateWraps:
+		l.errorf(CodeLimit, c.attrs["max"].Expr.Range(), `like "200MiB"`, `"max" must be below 4GiB: servers count the rate in 32 bits, and at 4 GiB nothing moves any more`)
 	}
 	return &out
 }

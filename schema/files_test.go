@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +97,21 @@ migration "orders" {
 		}
 		if got := strings.Contains(render(cfg, diags), "send_rate has no effect"); got != tc.warned {
 			t.Errorf("%s: warned is %t", tc.kind, got)
+		}
+	}
+}
+
+// TestSendRateWraps: servers take 4 GiB/s for nothing at all.
+func TestSendRateWraps(t *testing.T) {
+	src, err := os.ReadFile("testdata/ok/files.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := regexp.MustCompile(`(send_rate \{[^}]*max *= *)"[^"]*"`)
+	for size, refused := range map[string]bool{"4095MiB": false, "4GiB": true, "5GiB": true} {
+		cfg, diags := loadText(at.ReplaceAllString(string(src), `${1}"`+size+`"`))
+		if got := strings.Contains(render(cfg, diags), "below 4GiB"); got != refused {
+			t.Errorf("%s: refused is %t", size, got)
 		}
 	}
 }

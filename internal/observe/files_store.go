@@ -121,7 +121,7 @@ func readBackup(ctx context.Context, s blobstore.Store, b *plan.BackupFacts) {
 		return
 	}
 	b.Finished, b.Partitions, b.Replicas = true, found.App.PartitionCount, found.App.MaxReplicaCount
-	b.Bytes, b.Files = uint64(found.Size()), found.FileCount()
+	b.Bytes, b.Files, b.Duplicating = uint64(found.Size()), found.FileCount(), found.App.Duplicating
 	for i := range found.Partitions {
 		if taken := found.Partitions[i].Taken; b.Taken.IsZero() || taken.Before(b.Taken) {
 			b.Taken = taken
