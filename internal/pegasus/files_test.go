@@ -140,6 +140,42 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestBackupsOfAMetaThatDoesNotLead: it knows no app id, and says that instead of forwarding.
+func TestBackupsOfAMetaThatDoesNotLead(t *testing.T) {
+	k := newCluster(t, 2, 1, 1)
+	const unknown = "Backup not found, please check app_id or backup_id."
+	started := int64(1779430000000)
+	c := k.open()
+	k.set(func() {
+		k.leader = 1
+		k.hook = func(r *request) bool {
+			k.mu.Lock()
+			leads := r.server == k.metas[k.leader]
+			k.mu.Unlock()
+			switch {
+			case r.Name == idl.NameStartBackupApp && leads:
+				r.reply(&idl.StartBackupAppResponse{Err: idl.ErrOK, BackupID: &started})
+			case r.Name == idl.NameStartBackupApp:
+				r.reply(&idl.StartBackupAppResponse{Err: idl.ErrInvalidParameters})
+			case r.Name == idl.NameQueryBackupStatus && leads:
+				r.reply(&idl.QueryBackupStatusResponse{Err: idl.ErrInvalidParameters, HintMessage: unknown})
+			case r.Name == idl.NameQueryBackupStatus:
+				r.reply(&idl.QueryBackupStatusResponse{Err: idl.ErrInvalidParameters})
+			default:
+				return false
+			}
+			return true
+		}
+	})
+	if id, err := c.StartBackup(t.Context(), BackupSpec{AppID: 7, Provider: "p"}); err != nil || id != started {
+		t.Fatalf("started is %d, %v", id, err)
+	}
+	k.set(func() { k.leader = 0 })
+	if _, err := c.BackupStatus(t.Context(), 7, started); !errors.Is(err, ErrBackupUnknown) {
+		t.Errorf("the leader's answer is not told: %v", err)
+	}
+}
+
 func TestBackupThatIsSwitchedOff(t *testing.T) {
 	k := newCluster(t, 1, 0, 0)
 	c := k.open()

@@ -71,6 +71,9 @@ func (c *Cluster) metaCall(ctx context.Context, op metaOp) (idl.Message, string,
 		}
 		resp, err := c.attempt(ctx, m, op)
 		again, err := c.judgeMeta(m.Addr(), op, resp, err)
+		if !again && err == nil && op.looksUpFirst() && op.code(resp) == idl.ErrInvalidParameters && !c.ask(ctx, m).leads {
+			again, err = true, &MetaError{RPC: op.rpc.Name, Addr: m.Addr(), Code: idl.ErrInvalidParameters}
+		}
 		switch {
 		case !again:
 			return resp, m.Addr(), err
@@ -88,6 +91,17 @@ func (c *Cluster) metaCall(ctx context.Context, op metaOp) (idl.Message, string,
 			return nil, m.Addr(), err
 		}
 	}
+}
+
+// looksUpFirst tells whether a meta looks for the request's app id before it looks whether it leads. One that does not
+// lead, or has not loaded its tables yet, knows no id and answers ERR_INVALID_PARAMETERS, having done nothing
+// (src/meta/meta_service.cpp, CHECK_APP_ID_STATUS_AND_AUTHZ).
+func (op metaOp) looksUpFirst() bool {
+	switch op.rpc.Name {
+	case idl.NameStartBackupApp, idl.NameQueryBackupStatus, idl.NameQueryRestoreStatus:
+		return true
+	}
+	return false
 }
 
 // inactive tells whether a meta's answer is ERR_SERVICE_NOT_ACTIVE, in its body. A leader that is
