@@ -122,7 +122,8 @@ func transferCounters(use string) (counter, metric, entity string) {
 	case plan.UseDownload:
 		return "bulk.load.download.file.size", "bulk_load_download_file_bytes", "replica"
 	case plan.UseCheckpoint:
-		return "recent_copy_data_size", "nfs_server_copy_bytes", "server"
+		// The clients of NFS count what they fetch under the same name (src/nfs/nfs_client_impl.cpp).
+		return "eon.nfs_server*recent_copy_data_size", "nfs_server_copy_bytes", "server"
 	}
 	return "", "", ""
 }

@@ -54,10 +54,10 @@ func backupWorkOfCounters(s Counters) BackupWork {
 	return BackupWork{At: s.At, Running: int(running), MaxUploaded: int64(uploaded), Told: okRunning && okUploaded}
 }
 
-// Short finds a counter by the last part of its name.
+// Short finds a counter by the last part of its name, or by the last two, "<section>*<name>", where sections share it.
 func (s Counters) Short(name string) (float64, bool) {
 	for full, value := range s.Values {
-		if full[strings.LastIndexByte(full, '*')+1:] == name {
+		if full == name || strings.HasSuffix(full, "*"+name) {
 			return value, true
 		}
 	}

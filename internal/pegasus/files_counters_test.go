@@ -175,6 +175,20 @@ func TestBackupWork(t *testing.T) {
 	}
 }
 
+// TestShortNames: two sections have a counter of that name, and one of them is meant.
+func TestShortNames(t *testing.T) {
+	s := Counters{Values: map[string]float64{"replica*eon.nfs_client*recent_copy_data_size": 1, "replica*eon.nfs_server*recent_copy_data_size": 2,
+		"replica*eon.replica_stub*cold.backup.running.count": 3}}
+	for name, want := range map[string]float64{"eon.nfs_server*recent_copy_data_size": 2, "cold.backup.running.count": 3} {
+		if got, ok := s.Short(name); got != want || !ok {
+			t.Errorf("%s is %v, %t", name, got, ok)
+		}
+	}
+	if _, ok := s.Short("running.count"); ok {
+		t.Error("the end of a name is taken for the name")
+	}
+}
+
 func TestCompactionWork(t *testing.T) {
 	w := compactionWorkOfCounters(Counters{Values: map[string]float64{
 		"replica*app.pegasus*disk.storage.sst.count@7.1":             12,
