@@ -213,7 +213,7 @@ func (l *loadRunner) checkBehind(s TableState) error {
 		}
 		if s.Envs[key] != "true" {
 			return l.cannot(fmt.Sprintf("%s lost its env %s: the meta server refuses the load", l.a.Target, key),
-				fmt.Sprintf("in the shell of cluster %s: use %s; set_app_envs %s true; then run the same command again", l.a.Target.Cluster, l.a.Target.Table, key))
+				"`"+l.r.rollbackCommand()+"` drops the table; then apply again. Do not set the env again: servers of 2.5 then keep every env beside the replica, and die of default_ttl there when they start (replica_config.cpp)")
 		}
 		m, err := l.r.loadMemory(l.id)
 		if err != nil || len(m.Behind) == 0 {

@@ -59,6 +59,7 @@ type fakeBackup struct {
 	damaged    map[int32]bool
 	// duplicating is what its app_metadata says.
 	duplicating bool
+	loading     bool
 }
 
 func newBacking() fakeBacking {
@@ -284,7 +285,7 @@ func (f fakeStores) ReadBackup(ctx context.Context, _ plan.Provider, ref apply.B
 
 func (b *fakeBackup) stored() apply.StoredBackup {
 	return apply.StoredBackup{Ref: apply.BackupRef{Root: b.root, ID: b.id, Table: b.table, AppID: b.appID, Partitions: b.partitions},
-		Replicas: b.replicas, Bytes: int64(b.partitions) * 1000, Files: int(b.partitions) * 3, Taken: b.begun, Duplicating: b.duplicating}
+		Replicas: b.replicas, Bytes: int64(b.partitions) * 1000, Files: int(b.partitions) * 3, Taken: b.begun, Duplicating: b.duplicating, Loading: b.loading}
 }
 
 func (f fakeStores) WatchBackup(ctx context.Context, _ plan.Provider, ref apply.BackupRef) (p apply.BackupProgress, err error) {

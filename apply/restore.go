@@ -218,6 +218,11 @@ func (s *restoreRunner) clear(ctx context.Context) (BackupRef, error) {
 			Text: fmt.Sprintf("backup %d was made while %s was duplicated, and says so: the restored table would be marked as duplicated for ever, keep every log and refuse incr, check_and_set and check_and_mutate", ref.ID, ref.Table),
 			Hint: "`" + s.r.rollbackCommand() + "`, remove the duplication and apply again, or declare method backup_bulk_load"}
 	}
+	if stored.Loading {
+		return ref, &StepError{Step: s.id, Code: CodeRestore,
+			Text: fmt.Sprintf("backup %d was made while %s took part in a bulk load, and says so: the restored table would count as loading until the meta servers of %s restart, and no other table could be loaded", ref.ID, ref.Table, s.a.Target.Cluster),
+			Hint: "use another backup, or declare method backup_bulk_load"}
+	}
 	var alive int
 	if err := s.insist(ctx, "count the replica servers of "+s.a.Target.Cluster, func(ctx context.Context) error {
 		ctx, cancel := s.call(ctx)

@@ -94,6 +94,9 @@ func TestRestoreRefused(t *testing.T) {
 		"backup of a duplicated table": {func(s *backupScene) {
 			s.atCall("VerifyBackup", 1, func(w *fakeWorld) { w.oldest().duplicating = true })
 		}, apply.CodeRestore, "marked as duplicated for ever"},
+		"backup of a table that was loading": {func(s *backupScene) {
+			s.atCall("VerifyBackup", 1, func(w *fakeWorld) { w.oldest().loading = true })
+		}, apply.CodeRestore, "would count as loading"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -132,6 +132,8 @@ type StoredBackup struct {
 	Taken    time.Time `json:"taken,omitzero"` // the oldest partition's
 	// Duplicating is what app_metadata says: a table that is restored from it is marked as duplicated for ever.
 	Duplicating bool `json:"duplicating,omitempty"`
+	// Loading says that the table took part in a bulk load then, by its app_metadata.
+	Loading bool
 	// Decrees are the last mutations in it, by partition.
 	Decrees []int64 `json:"decrees,omitempty"`
 	// Damaged are the partitions that ErrDamaged is about, as far as they can be told; beside that error the rest is

@@ -99,7 +99,7 @@ func (s *Stores) read(ctx context.Context, p plan.Provider, ref apply.BackupRef)
 
 func stored(b *backup.Backup, ref apply.BackupRef) apply.StoredBackup {
 	ref.Step, ref.Partitions = "", b.App.PartitionCount
-	out := apply.StoredBackup{Ref: ref, Replicas: b.App.MaxReplicaCount, Bytes: b.Size(), Files: b.FileCount(), Duplicating: b.App.Duplicating}
+	out := apply.StoredBackup{Ref: ref, Replicas: b.App.MaxReplicaCount, Bytes: b.Size(), Files: b.FileCount(), Duplicating: b.App.Duplicating, Loading: b.App.BulkLoading}
 	for i := range b.Partitions {
 		p := &b.Partitions[i]
 		out.Decrees = append(out.Decrees, p.Decree)
