@@ -205,6 +205,9 @@ func (r *Run) beforeFence(ctx context.Context, b base) error {
 	if !r.cutsOver() {
 		return nil
 	}
+	if err := b.notClosed(ctx); err != nil {
+		return err
+	}
 	if step, ok := firstStep[plan.AwaitLag](r.Plan); ok {
 		work, err := r.runnerOf(step)
 		if err != nil {

@@ -241,7 +241,7 @@ func TestLiveDrift(t *testing.T) {
 		{"the target cannot have stamped", in(3000), in(3002), ttl, 0, 0, false},
 		{"a client that writes both", in(3000), in(3007), 0, 0, 7, true},
 		{"and one that says something else to each", in(3000), in(3008), 0, 0, 7, false},
-		{"and one that gives one of them no expiry", in(3), 0, 0, 0, 7, false},
+		{"and one that gives one of them no expiry", in(3000), 0, 0, 0, 7, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			src, dst := newLiveTable(1), newLiveTable(1)

@@ -60,7 +60,7 @@ func TestDecompressKeepsRoom(t *testing.T) {
 			if out, err = d.decompress(out, kind, packed, writtenVersion, 1<<20); err != nil {
 				t.Fatal(err)
 			}
-		}); n > 0 {
+		}); n > 1 { // the race detector has pools of the ZSTD library forget one now and then
 			t.Errorf("%v: %v allocations per block", kind, n)
 		}
 	}
