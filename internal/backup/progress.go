@@ -32,14 +32,14 @@ func Watch(ctx context.Context, s blobstore.Store, d Dir, partitions int) (Progr
 	g.SetLimit(readers)
 	for i := range parts {
 		g.Go(func() error {
-			entries, err := listOrNothing(gctx, s, d.partition(i))
+			entries, err := listWritten(gctx, s, d.partition(i))
 			for _, e := range entries {
 				if err != nil {
 					break
 				}
 				if e.Dir && strings.HasPrefix(e.Name, checkpointPrefix) {
 					var files []blobstore.Entry
-					files, err = listOrNothing(gctx, s, path.Join(d.partition(i), e.Name))
+					files, err = listWritten(gctx, s, path.Join(d.partition(i), e.Name))
 					for _, f := range files {
 						parts[i].bytes += f.Size
 					}
@@ -60,11 +60,24 @@ func Watch(ctx context.Context, s blobstore.Store, d Dir, partitions int) (Progr
 		}
 	}
 	_, err := s.Stat(ctx, d.info())
-	if err != nil && !notFound(err) {
+	if err != nil && !notYet(err) {
 		return p, err
 	}
 	p.Info = err == nil
 	return p, nil
+}
+
+// notYet says that a file is not there, or is just being written: local_service writes a file and its sidecar in place,
+// one after the other (local_service.cpp), so that a look in between finds half of it.
+func notYet(err error) bool { return notFound(err) || blobstore.CodeOf(err) == blobstore.CodeDamaged }
+
+// listWritten lists a folder that servers write into; while they are at it nothing is told of it.
+func listWritten(ctx context.Context, s blobstore.Store, dir string) ([]blobstore.Entry, error) {
+	entries, err := s.List(ctx, dir)
+	if err != nil && notYet(err) {
+		return nil, nil
+	}
+	return entries, err
 }
 
 func listOrNothing(ctx context.Context, s blobstore.Store, dir string) ([]blobstore.Entry, error) {

@@ -43,8 +43,14 @@ func TestWatch(t *testing.T) {
 		}
 		return e.Size
 	}
-	remove(d.info())
+	if err := os.WriteFile(filepath.Join(dir, filepath.Dir(d.info()), ".backup_info.meta"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	want.Info = false
+	check("an info whose sidecar is being written")
+	if err := os.Remove(filepath.Join(dir, d.info())); err != nil {
+		t.Fatal(err)
+	}
 	check("no info")
 	remove(d.current(3))
 	want.Finished = 7
