@@ -11,64 +11,13 @@ cd "$(dirname "$0")/.."
 
 rows=${ROWS:-200000}
 dir=${DIR:-.demo-bulkload}
-go=${GO:-go}
-sandbox=
-started=$(date +%s)
+name=demo-bulkload
+. scripts/demo-frame.sh
 
-# Whatever happens, the sandbox is stopped and the last line is one of the two above.
-finish() {
-  status=$?
-  trap - EXIT INT TERM
-  if [ -n "$sandbox" ] && kill -0 "$sandbox" 2>/dev/null; then
-    kill -TERM "$sandbox" 2>/dev/null || true
-    for _ in $(seq 100); do
-      kill -0 "$sandbox" 2>/dev/null || break
-      sleep 0.1
-    done
-    kill -KILL "$sandbox" 2>/dev/null || true
-    wait "$sandbox" 2>/dev/null || true
-  fi
-  [ "$status" -eq 0 ] && exit 0
-  echo "demo-bulkload: FAILED ${why:-exit code $status}"
-  exit 1
-}
-trap finish EXIT
-trap 'why=interrupted; exit 130' INT TERM
-
-fail() {
-  why=$*
-  exit 1
-}
-
-title() { printf '\n== %s\n' "$*"; }
-
-# run shows a command and runs it.
-run() {
-  why="\`$*\` failed"
-  printf '$ %s\n' "$*"
-  "$@"
-}
-
-scripts/setup.sh || fail "set-up"
-title "build"
-why="the build failed"
-export CGO_ENABLED=0
-"$go" build -trimpath -o bin/pegmigrate .
-PATH=$PWD/bin:$PATH
+build
 
 title "two clusters, a and b, with one block service: the folder $dir/blocks"
-rm -rf "$dir"
-mkdir -p "$dir/blocks" "$dir/move"
-up=(pegmigrate sandbox up -dir "$dir" -clusters 2 -block-service "store=$dir/blocks")
-printf '$ %s &\n' "${up[*]}"
-"${up[@]}" >"$dir/sandbox.log" 2>&1 &
-sandbox=$!
-for _ in $(seq 300); do
-  [ -e "$dir/sandbox.json" ] && break
-  kill -0 "$sandbox" 2>/dev/null || fail "the sandbox ended: $(tail -n 1 "$dir/sandbox.log")"
-  sleep 0.1
-done
-[ -e "$dir/sandbox.json" ] || fail "the sandbox was not ready after 30 seconds"
+sandbox_up -block-service "store=$dir/blocks"
 
 title "the declaration: $dir/move/migration.hcl"
 {
@@ -166,4 +115,4 @@ title "nothing is left on the clusters"
 run pegmigrate doctor "$dir/move"
 
 echo
-echo "demo-bulkload: ok rows=$moved differences=$differences seconds=$(($(date +%s) - started))"
+echo "$name: ok rows=$moved differences=$differences seconds=$(($(date +%s) - started))"

@@ -13,44 +13,8 @@ cd "$(dirname "$0")/.."
 rows=${ROWS:-100000}
 rate=${RATE:-1000}
 dir=${DIR:-.demo-dualwrite}
-go=${GO:-go}
-sandbox=
-clients=
-started=$(date +%s)
-
-# Whatever happens, everything is stopped and the last line is one of the two above.
-finish() {
-  status=$?
-  trap - EXIT INT TERM
-  for process in $clients $sandbox; do
-    kill -TERM "$process" 2>/dev/null || true
-    for _ in $(seq 100); do
-      kill -0 "$process" 2>/dev/null || break
-      sleep 0.1
-    done
-    kill -KILL "$process" 2>/dev/null || true
-    wait "$process" 2>/dev/null || true
-  done
-  [ "$status" -eq 0 ] && exit 0
-  echo "demo-dualwrite: FAILED ${why:-exit code $status}"
-  exit 1
-}
-trap finish EXIT
-trap 'why=interrupted; exit 130' INT TERM
-
-fail() {
-  why=$*
-  exit 1
-}
-
-title() { printf '\n== %s\n' "$*"; }
-
-# run shows a command and runs it.
-run() {
-  why="\`$*\` failed"
-  printf '$ %s\n' "$*"
-  "$@"
-}
+name=demo-dualwrite
+. scripts/demo-frame.sh
 
 # stops_at_gate runs apply, which must stop at a gate.
 stops_at_gate() {
@@ -79,26 +43,10 @@ differences() {
     END { for (key in values) { n++; if (n <= 5) print "only on a: " key >"/dev/stderr" }; print n + 0 }' "$1" "$2"
 }
 
-scripts/setup.sh || fail "set-up"
-title "build"
-why="the build failed"
-export CGO_ENABLED=0
-"$go" build -trimpath -o bin/pegmigrate .
-PATH=$PWD/bin:$PATH
+build
 
 title "two clusters, a and b, with one block service: the folder $dir/blocks"
-rm -rf "$dir"
-mkdir -p "$dir/blocks" "$dir/move"
-up=(pegmigrate sandbox up -dir "$dir" -clusters 2 -block-service "store=$dir/blocks")
-printf '$ %s &\n' "${up[*]}"
-"${up[@]}" >"$dir/sandbox.log" 2>&1 &
-sandbox=$!
-for _ in $(seq 300); do
-  [ -e "$dir/sandbox.json" ] && break
-  kill -0 "$sandbox" 2>/dev/null || fail "the sandbox ended: $(tail -n 1 "$dir/sandbox.log")"
-  sleep 0.1
-done
-[ -e "$dir/sandbox.json" ] || fail "the sandbox was not ready after 30 seconds"
+sandbox_up -block-service "store=$dir/blocks"
 
 title "$rows rows on a: 4 partitions, 1 to 50 sort keys per hash key, every fifth row with an expiry"
 run pegmigrate sandbox load -dir "$dir" -cluster a -table demo -partitions 4 -rows "$rows" -sort-keys 1-50 -ttl-share 0.2
@@ -217,4 +165,4 @@ acknowledged=$(grep -c '"end":"ok' "$dir/journal")
 deletes=$(grep -c '"op":"delete"' "$dir/journal")
 [ "$deletes" -gt 0 ] || fail "nothing was deleted: the comparison says nothing about deletes"
 echo
-echo "demo-dualwrite: ok rows=$held acknowledged=$acknowledged deletes=$deletes differences=$differ seconds=$(($(date +%s) - started))"
+echo "$name: ok rows=$held acknowledged=$acknowledged deletes=$deletes differences=$differ seconds=$(($(date +%s) - started))"

@@ -13,64 +13,15 @@ rows=${ROWS:-200000}
 rate=${RATE:-2000}
 version=${VERSION:-2.5.0}
 dir=${DIR:-.demo-duplication}
-go=${GO:-go}
-sandbox=
-clients=
-started=$(date +%s)
+name=demo-duplication
+. scripts/demo-frame.sh
 
-finish() {
-  status=$?
-  trap - EXIT INT TERM
-  for process in $clients $sandbox; do
-    kill -TERM "$process" 2>/dev/null || true
-    for _ in $(seq 100); do
-      kill -0 "$process" 2>/dev/null || break
-      sleep 0.1
-    done
-    kill -KILL "$process" 2>/dev/null || true
-    wait "$process" 2>/dev/null || true
-  done
-  [ "$status" -eq 0 ] && exit 0
-  echo "demo-duplication: FAILED ${why:-exit code $status}"
-  exit 1
-}
-trap finish EXIT
-trap 'why=interrupted; exit 130' INT TERM
-
-fail() {
-  why=$*
-  exit 1
-}
-
-title() { printf '\n== %s\n' "$*"; }
-
-run() {
-  why="\`$*\` failed"
-  printf '$ %s\n' "$*"
-  "$@"
-}
-
-scripts/setup.sh || fail "set-up"
-title "build"
-why="the build failed"
-export CGO_ENABLED=0
-"$go" build -trimpath -o bin/pegmigrate .
-PATH=$PWD/bin:$PATH
+build
 
 title "clusters a and b ($version), a ZooKeeper, two MetaProxies"
-rm -rf "$dir"
-mkdir -p "$dir/move"
-up=(pegmigrate sandbox up -dir "$dir" -clusters 2 -metas 1 -metaproxies 2)
+up=(-metas 1 -metaproxies 2)
 if [ "$version" != 2.5.0 ]; then up+=(-version "$version"); fi
-printf '$ %s &\n' "${up[*]}"
-"${up[@]}" >"$dir/sandbox.log" 2>&1 &
-sandbox=$!
-for _ in $(seq 300); do
-  [ -e "$dir/sandbox.json" ] && break
-  kill -0 "$sandbox" 2>/dev/null || fail "the sandbox ended: $(tail -n 1 "$dir/sandbox.log")"
-  sleep 0.1
-done
-[ -e "$dir/sandbox.json" ] || fail "the sandbox was not ready after 30 seconds"
+sandbox_up "${up[@]}"
 
 title "$rows rows on a; default_ttl, the envs of a past compaction, and a route that leads to a"
 run pegmigrate sandbox load -dir "$dir" -cluster a -table demo -partitions 8 -rows "$rows" -sort-keys 1-50 -ttl-share 0.2
@@ -177,4 +128,4 @@ acknowledged=$(grep -c . "$dir/journal")
 held=$(pegmigrate sandbox dump -dir "$dir" -cluster b -table demo | wc -l)
 [ "$held" -ge "$((rows * 9 / 10))" ] || fail "b holds $held rows, a had $rows"
 echo
-echo "demo-duplication: ok rows=$held acknowledged=$acknowledged window=$((window / 1000000))ms budget=20s seconds=$(($(date +%s) - started))"
+echo "$name: ok rows=$held acknowledged=$acknowledged window=$((window / 1000000))ms budget=20s seconds=$(($(date +%s) - started))"

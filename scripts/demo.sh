@@ -9,63 +9,13 @@ cd "$(dirname "$0")/.."
 
 rows=${ROWS:-200000}
 dir=.demo
-go=${GO:-go}
-sandbox=
-started=$(date +%s)
+name=demo
+. scripts/demo-frame.sh
 
-# Whatever happens, the sandbox is stopped and the last line is one of the two above.
-finish() {
-  status=$?
-  trap - EXIT INT TERM
-  if [ -n "$sandbox" ] && kill -0 "$sandbox" 2>/dev/null; then
-    kill -TERM "$sandbox" 2>/dev/null || true
-    for _ in $(seq 100); do
-      kill -0 "$sandbox" 2>/dev/null || break
-      sleep 0.1
-    done
-    kill -KILL "$sandbox" 2>/dev/null || true
-    wait "$sandbox" 2>/dev/null || true
-  fi
-  [ "$status" -eq 0 ] && exit 0
-  echo "demo: FAILED ${why:-exit code $status}"
-  exit 1
-}
-trap finish EXIT
-trap 'why=interrupted; exit 130' INT TERM
-
-fail() {
-  why=$*
-  exit 1
-}
-
-title() { printf '\n== %s\n' "$*"; }
-
-# run shows a command and runs it.
-run() {
-  why="\`$*\` failed"
-  printf '$ %s\n' "$*"
-  "$@"
-}
-
-scripts/setup.sh || fail "set-up"
-title "build"
-why="the build failed"
-export CGO_ENABLED=0
-"$go" build -trimpath -o bin/pegmigrate .
-PATH=$PWD/bin:$PATH
+build
 
 title "two clusters, a and b, of two meta and three replica servers each"
-rm -rf "$dir"
-mkdir -p "$dir/move"
-printf '$ pegmigrate sandbox up -dir %s -clusters 2 &\n' "$dir"
-pegmigrate sandbox up -dir "$dir" -clusters 2 >"$dir/sandbox.log" 2>&1 &
-sandbox=$!
-for _ in $(seq 300); do
-  [ -e "$dir/sandbox.json" ] && break
-  kill -0 "$sandbox" 2>/dev/null || fail "the sandbox ended: $(tail -n 1 "$dir/sandbox.log")"
-  sleep 0.1
-done
-[ -e "$dir/sandbox.json" ] || fail "the sandbox was not ready after 30 seconds"
+sandbox_up
 
 title "$rows rows on a: 1 to 50 sort keys per hash key, every fifth row with an expiry"
 run pegmigrate sandbox load -dir "$dir" -cluster a -table demo -partitions 8 -rows "$rows" -sort-keys 1-50 -ttl-share 0.2
@@ -153,4 +103,4 @@ fi
 rm -f "$dir/a.rows" "$dir/b.rows"
 
 echo
-echo "demo: ok rows=$target_rows differences=$differences seconds=$(($(date +%s) - started))"
+echo "$name: ok rows=$target_rows differences=$differences seconds=$(($(date +%s) - started))"
