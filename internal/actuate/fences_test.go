@@ -108,8 +108,13 @@ func TestProbeAcceptsUnderANewBallot(t *testing.T) {
 		}
 		until(t, "a primary", func() bool { return s.Primary(ref().Table, 0) != "" })
 	}
-	after := probes(t, f)[0]
-	if after.Verdict != apply.Accepted || after.Ballot <= before.Ballot {
+	// The meta names a primary a moment before that one takes writes; a probe in between says so.
+	var after apply.Probe
+	until(t, "a probe that is accepted under the new ballot", func() bool {
+		after = probes(t, f)[0]
+		return after.Verdict == apply.Accepted
+	})
+	if after.Ballot <= before.Ballot {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 }
