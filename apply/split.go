@@ -72,6 +72,9 @@ func (s *splitRunner) done(ctx context.Context) (bool, string, error) {
 	if o.Skipped > 0 {
 		text += fmt.Sprintf(", %d of the servers' own left out", o.Skipped)
 	}
+	if o.Leftover > 0 {
+		text += fmt.Sprintf(", %d left out that a partition split of the source had left behind", o.Leftover)
+	}
 	if o.Placeholders > 0 {
 		text += fmt.Sprintf(", %s empty", plan.Counted(uint64(o.Placeholders), "partition"))
 	}
@@ -100,9 +103,10 @@ func (s *splitRunner) run(ctx context.Context) error {
 	if err != nil {
 		return s.stopped(ctx, err)
 	}
-	if out.In != out.Out+out.Expired+out.Skipped {
+	if out.In != out.Out+out.Expired+out.Skipped+out.Leftover {
 		return &StepError{Step: s.id, Code: CodeSplit,
-			Text: fmt.Sprintf("rows do not add up: %d read, %d written, %d expired, %d of the servers' own", out.In, out.Out, out.Expired, out.Skipped),
+			Text: fmt.Sprintf("rows do not add up: %d read, %d written, %d expired, %d of the servers' own, %d left by a partition split",
+				out.In, out.Out, out.Expired, out.Skipped, out.Leftover),
 			Hint: "this is a defect of the tool: nothing is loaded; `" + s.r.rollbackCommand() + "` takes everything back"}
 	}
 	m.Done, m.Outcome = true, out

@@ -196,12 +196,15 @@ type SplitJob struct {
 	Report func(event.MoveProgress)
 }
 
-// SplitOutcome counts rows and files of a finished split; In = Out + Expired + Skipped.
+// SplitOutcome counts rows and files of a finished split; In = Out + Expired + Skipped + Leftover.
 type SplitOutcome struct {
-	In           uint64 `json:"in"`
-	Out          uint64 `json:"out"`
-	Expired      uint64 `json:"expired"`
-	Skipped      uint64 `json:"skipped"` // the servers' own empty-key rows
+	In      uint64 `json:"in"`
+	Out     uint64 `json:"out"`
+	Expired uint64 `json:"expired"`
+	Skipped uint64 `json:"skipped"` // the servers' own empty-key rows
+	// Leftover are rows of another partition that a partition split of the source left behind, which no
+	// client can read (splitter.Counts).
+	Leftover     uint64 `json:"leftover,omitempty"`
 	Placeholders int    `json:"placeholders"`
 	Files        int    `json:"files"`
 	Bytes        uint64 `json:"bytes"`
