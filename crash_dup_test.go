@@ -13,13 +13,15 @@ import (
 var (
 	crashRound = flag.String("crash-round", "", "only the rounds of TestCrashDuplication whose text, as a failure prints it, begins so")
 	crashEvery = flag.Int("crash-every", 1, "with -crash-all, only every so many-th round of TestCrashDuplication")
+	crashFrom  = flag.Int("crash-from", 0, "with -crash-all, without the first so many rounds of TestCrashDuplication")
+	crashLanes = flag.Int("crash-lanes", 3, "how many rounds of TestCrashDuplication run at a time")
 )
 
 // dupSample is how many rounds of each kind the ordinary test has; -crash-all has them all.
 const dupSample = 7
 
-// dupLanes is how many rounds run at a time.
-const dupLanes = 3
+// dupProgress is after how many rounds that ended well -v says so.
+const dupProgress = 50
 
 // visit is one round: where apply dies, and what is done then.
 type visit struct {
@@ -77,7 +79,7 @@ func crashLoop(t *testing.T, direct bool) {
 	close(queue)
 	var sum tally
 	var wg sync.WaitGroup
-	for i := range dupLanes {
+	for i := range *crashLanes {
 		wg.Go(func() {
 			if err := work(t, dir, i+1, direct, queue, target, &sum); err != nil {
 				t.Error(err)
@@ -106,10 +108,13 @@ func work(t *testing.T, dir string, id int, direct bool, queue <-chan visit, tar
 			if l, err = newLane(t.Context(), dir, id, direct); err != nil {
 				return err
 			}
-			id += dupLanes
+			id += *crashLanes
 		}
 		err := l.visit(v, target, sum)
 		if err == nil {
+			if n := sum.ended(); n%dupProgress == 0 {
+				t.Logf("%d rounds ended well, %d are waiting", n, len(queue))
+			}
 			continue
 		}
 		t.Errorf("%v: %v", v, err)
@@ -215,7 +220,7 @@ func sampleVisits(all []visit) (out []visit) {
 		return out
 	}
 	for i, v := range all {
-		if strings.HasPrefix(v.String(), *crashRound) && i%max(*crashEvery, 1) == 0 {
+		if strings.HasPrefix(v.String(), *crashRound) && i >= *crashFrom && i%max(*crashEvery, 1) == 0 {
 			out = append(out, v)
 		}
 	}
@@ -317,6 +322,13 @@ func (s *tally) add(v visit, died ran, fenced bool, end dupEnd, r *dupRound, too
 		s.longestSilence, s.silent = silence, v
 	}
 	s.longest = max(s.longest, took)
+}
+
+// ended is the number of rounds that ended well.
+func (s *tally) ended() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rounds
 }
 
 // String is the summary.
