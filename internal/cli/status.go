@@ -125,7 +125,7 @@ func (e Env) statusOf(ctx context.Context, o configOptions, json bool) error {
 		}
 	}
 	if holder, err := state.ReadHolder(e.FS, s.dir, s.migration.Name); err == nil && holder != nil {
-		out.Holder = holder.String()
+		out.Holder, out.Next = holder.String(), ""
 		if holder.Gone() {
 			out.Holder += "; that process is gone, `" + s.resumeCommand() + "` goes on"
 		}
@@ -178,6 +178,7 @@ func (e Env) remember(s *session, doc *state.Document, out *view.Status) error {
 	if out.Return, err = ticketLine(doc, begun); err != nil {
 		return err
 	}
+	out.Next = s.next(doc, begun)
 	if view.Copies(begun) {
 		out.PartitionsCopied, out.PartitionCount, out.RowsCopied = o.Progress.PartitionsCopied, o.Progress.PartitionCount, o.Progress.RowsCopied
 	}

@@ -38,6 +38,8 @@ type Status struct {
 	Window *event.CutOver `json:"window,omitempty"`
 	// Return says whether there is a way back behind the switch, and until when; "" where none was declared.
 	Return string `json:"return,omitempty"`
+	// Next says what has to be typed to go on; "" when nothing has, or somebody is at work.
+	Next string `json:"next,omitempty"`
 	// Live are facts of the clusters, one line each.
 	Live []string `json:"live,omitempty"`
 }
@@ -81,6 +83,9 @@ func StatusText(w io.Writer, s Status, style Style) error {
 	}
 	if s.Return != "" {
 		p.hang("  return    ", clean(s.Return), p.yellow)
+	}
+	if s.Next != "" {
+		p.hang("  next      ", clean(s.Next), nil)
 	}
 	statusSteps(p, s.Steps)
 	if len(s.Live) > 0 {

@@ -30,7 +30,7 @@ func someStatus() Status {
 
 func TestStatusText(t *testing.T) {
 	failed := someStatus()
-	failed.Holder = ""
+	failed.Holder, failed.Next = "", "`pegmigrate apply` goes on"
 	failed.Steps[2].Status, failed.Steps[2].Error = "failed", "the copy stopped: partition 3: no reply within 5s from 10.0.0.1:34801"
 	failed.Steps[2].Finished = noon.Add(5 * time.Minute)
 	done := someStatus()
