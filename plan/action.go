@@ -101,24 +101,40 @@ type Copy struct {
 	Source TableRef   `json:"source"`
 	Target TableRef   `json:"target"`
 	Limits CopyLimits `json:"limits"`
-	// SourceWrites is "stopped", "fenced" or "accepted".
-	SourceWrites string `json:"source_writes"`
+	// SourceWrites is "stopped", "fenced", "accepted" or "catch_up". With the last one clients write while this
+	// copies, and CatchUp brings over what they changed.
+	SourceWrites string      `json:"source_writes"`
+	Options      CopyOptions `json:"options,omitzero"`
 }
 
-// CopyLimits are the declared caps; 0 means none.
+// CopyLimits are what was declared of how rows may move; a zero field means no limit.
 type CopyLimits struct {
 	RowsPerSecond  int64 `json:"rows_per_second,omitempty"`
 	BytesPerSecond int64 `json:"bytes_per_second,omitempty"`
 	InFlight       int   `json:"in_flight,omitempty"`
 	// WriteReject bounds the time during which a fence may reject writes.
 	WriteReject time.Duration `json:"write_reject_ns,omitempty"`
+	// Window are the daily spans in which rows may move, "22:00-06:00 Asia/Shanghai"; empty means always. The
+	// span ends on the next day when its end is not after its beginning.
+	Window []string `json:"window,omitempty"`
+	StopIf StopIf   `json:"stop_if,omitzero"`
 }
+
+// The values of Verify.Mode.
+const (
+	VerifyFull   = "full"
+	VerifySample = "sample"
+	VerifyCount  = "count"
+)
 
 // Verify compares source and target row by row, expiry and partition included.
 type Verify struct {
-	Source TableRef   `json:"source"`
-	Target TableRef   `json:"target"`
-	Mode   string     `json:"mode"`
+	Source TableRef `json:"source"`
+	Target TableRef `json:"target"`
+	// Mode is VerifyFull ("" as well), VerifySample or VerifyCount.
+	Mode string `json:"mode"`
+	// Sample is the share of the hash keys that VerifySample compares, above 0 and below 1; 0 with other modes.
+	Sample float64    `json:"sample,omitempty"`
 	Limits CopyLimits `json:"limits"`
 	// SourceWrites as in Copy: with "stopped" the digest of the source taken while copying must
 	// equal the one taken here; with "accepted" a difference may be a write of a moment ago.
@@ -128,6 +144,8 @@ type Verify struct {
 	// Repair allows rows to be written and deleted on the target again when the fence of the
 	// source leaked while copying. Only set when this run created the target.
 	Repair bool `json:"repair,omitempty"`
+	// Options are those of the copy: rows are expected as it writes them.
+	Options CopyOptions `json:"options,omitzero"`
 }
 
 // Kind implements Action.
@@ -199,7 +217,7 @@ func Symbol(a Action) string {
 	case Disown, DropTable, RemoveDuplication, DeleteEnvs, RemoveReturn,
 		RemoveBackup, RemoveStaging, CancelBulkLoad:
 		return "-"
-	case Copy, Restore, Split, BulkLoad, RepairResurrected:
+	case Copy, CatchUp, Restore, Split, BulkLoad, RepairResurrected:
 		return ">"
 	case AwaitHealthy, Quiesce, Verify, FollowDuplication, AwaitLag, CompareLive, Drain, RecheckKeys, ProveTraffic, AwaitReturn,
 		VerifyBackup, VerifyBackupRows, AwaitCompaction, ProveDualWrite:

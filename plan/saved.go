@@ -95,6 +95,7 @@ func decoders() map[string]func([]byte) (Action, error) {
 		LiftFence{}.Kind():         decodeAs[LiftFence],
 		Quiesce{}.Kind():           decodeAs[Quiesce],
 		Copy{}.Kind():              decodeAs[Copy],
+		CatchUp{}.Kind():           decodeAs[CatchUp],
 		Verify{}.Kind():            decodeAs[Verify],
 		ParkEnvs{}.Kind():          decodeAs[ParkEnvs],
 		UnparkEnvs{}.Kind():        decodeAs[UnparkEnvs],
