@@ -130,8 +130,25 @@ type MoveProgress struct {
 	InFlight    int           `json:"in_flight"`
 	Limit       string        `json:"limit,omitempty"`
 	LimitReason string        `json:"limit_reason,omitempty"`
+	// InForce are the caps at this moment as numbers, after easing and with what the control socket set.
+	InForce Caps `json:"in_force,omitzero"`
+	// Retries counts the requests of this run that were sent again, by what was answered: "ERR_BUSY",
+	// "ERR_TIMEOUT". Nil while there were none.
+	Retries map[string]uint64 `json:"retries,omitempty"`
+	// CursorSaved is when the cursor was made durable last: what came later is moved again after a crash.
+	// Zero before the first time, and for work without a cursor.
+	CursorSaved time.Time     `json:"cursor_saved,omitzero"`
 	Differences uint64        `json:"differences"`
 	Elapsed     time.Duration `json:"elapsed_ns"`
+}
+
+// Caps bound how fast rows move; 0 is no bound.
+type Caps struct {
+	RowsPerSecond  float64 `json:"rows_per_second,omitempty"`
+	BytesPerSecond float64 `json:"bytes_per_second,omitempty"`
+	InFlight       int     `json:"in_flight,omitempty"`
+	// Held says that nothing moves: outside of a time window, while a server is to be left alone, or on request.
+	Held bool `json:"held,omitempty"`
 }
 
 // DifferenceKind says in which way source and target disagree about one row.
