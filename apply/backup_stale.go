@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -25,19 +26,84 @@ func (k *backupRunner) holds(context.Context) (bool, error) {
 	if err != nil || !k.stale(m) {
 		return true, err
 	}
+	return false, k.spoiled(m)
+}
+
+// spoiled is the error when a table was made from a backup that is not to be used.
+func (k *backupRunner) spoiled(m backupMemory) error {
+	user := k.r.usedBackup(k.id)
+	if user == "" {
+		return nil
+	}
+	return &StepError{Step: k.id, Code: CodeBackup,
+		Text: fmt.Sprintf("the fence came down since backup %d was made, and step %s has used it: the target lacks what was written meanwhile", m.ID, user),
+		Hint: "`" + k.r.rollbackCommand() + "`, and apply again"}
+}
+
+// usedBackup names the step that made, or began to make, a table from the backup of a step; "" for none.
+func (r *Run) usedBackup(backup string) string {
 	behind := false
-	for _, s := range k.r.Plan.Steps {
+	for _, s := range r.Plan.Steps {
 		switch s.Action.(type) {
 		case plan.Restore, plan.BulkLoad:
-			if rec := k.r.record(s.ID); behind && rec.Attempts > 0 && rec.Status != state.Undone {
-				return false, &StepError{Step: k.id, Code: CodeBackup,
-					Text: fmt.Sprintf("the fence came down since backup %d was made, and step %s has used it: the target lacks what was written meanwhile", m.ID, s.ID),
-					Hint: "`" + k.r.rollbackCommand() + "`, and apply again"}
+			if rec := r.record(s.ID); behind && rec.Attempts > 0 && rec.Status != state.Undone {
+				return s.ID
 			}
 		}
-		behind = behind || s.ID == k.id
+		behind = behind || s.ID == backup
 	}
-	return false, nil
+	return ""
+}
+
+// fencedBackup is the runner of a backup that has to begin behind the fence; nil when there is none.
+func (r *Run) fencedBackup() *backupRunner {
+	for _, s := range r.Plan.Steps {
+		if a, ok := s.Action.(plan.Backup); ok && a.After != "" {
+			return &backupRunner{base: base{r: r, id: s.ID}, a: a}
+		}
+	}
+	return nil
+}
+
+// clearStale deals with the backup of an earlier window before another window begins: one that is under way is waited
+// for, which would take of the clients' time behind the fence. A table that was made from it ends the run here,
+// before clients are rejected for nothing.
+func (r *Run) clearStale(ctx context.Context) error {
+	k := r.fencedBackup()
+	if k == nil {
+		return nil
+	}
+	m, err := r.backupMemory(k.id)
+	if err != nil || m.Recovered {
+		return err
+	}
+	if m.ID == 0 && !m.Sent.IsZero() {
+		found, err := k.awaitLost(ctx, errors.New("an earlier request for a backup was not answered"))
+		if err != nil {
+			return err
+		}
+		if !found {
+			err = r.rememberBackup(k.id, func(m *backupMemory) { *m = backupMemory{Dead: m.Dead} })
+		}
+		if err == nil {
+			m, err = r.backupMemory(k.id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if m.ID != 0 && !m.Asked.IsZero() {
+		if err := k.spoiled(m); err != nil {
+			return err
+		}
+		if err := k.discard(ctx, m); err != nil {
+			return err
+		}
+		if err := k.again(); err != nil {
+			return err
+		}
+	}
+	return k.clearDead(ctx, k.a)
 }
 
 // dropStale removes a backup of this run that is too old to be used, and forgets one that was adopted.
@@ -46,6 +112,25 @@ func (k *backupRunner) dropStale(ctx context.Context) error {
 	if err != nil || !k.stale(m) {
 		return err
 	}
+	return k.discard(ctx, m)
+}
+
+// again makes the backup, its check and its limits steps that are not done.
+func (k *backupRunner) again() error {
+	return k.r.Store.Update(func(d *state.Document) error {
+		for _, s := range k.r.Plan.Steps {
+			a, check := s.Action.(plan.VerifyBackup)
+			rate, back := s.Action.(plan.RestoreRate)
+			ours := s.ID == k.id || s.ID == k.a.Rate || check && a.Backup.Step == k.id || back && rate.Step == k.a.Rate
+			if rec := d.Step(s.ID); ours && rec != nil && rec.Status == state.Done {
+				rec.Status = state.Pending
+			}
+		}
+		return nil
+	})
+}
+
+func (k *backupRunner) discard(ctx context.Context, m backupMemory) error {
 	k.warn(CodeBackup, fmt.Sprintf("backup %d is older than the fence, which came down meanwhile: another one is made", m.ID), "")
 	if !m.Adopted {
 		if err := k.awaitEnd(ctx, k.a, m.ID); err != nil {
@@ -56,4 +141,19 @@ func (k *backupRunner) dropStale(ctx context.Context) error {
 		}
 	}
 	return k.r.rememberBackup(k.id, func(m *backupMemory) { *m = backupMemory{Dead: m.Dead} })
+}
+
+// spoiledNote says that another window does not help, because a table was made from a backup that the
+// source has left behind; "" when it does.
+func (r *Run) spoiledNote() string {
+	k := r.fencedBackup()
+	if k == nil {
+		return ""
+	}
+	user := r.usedBackup(k.id)
+	if user == "" {
+		return ""
+	}
+	return fmt.Sprintf("step %s made the target from a backup that lacks what is written from now on: `%s`, and apply again with a larger limits.write_reject",
+		user, r.rollbackCommand())
 }

@@ -203,7 +203,7 @@ func (r *Run) mustFence() plan.Step {
 // beforeFence is what has to be true in the moment before clients are rejected.
 func (r *Run) beforeFence(ctx context.Context, b base) error {
 	if !r.cutsOver() {
-		return nil
+		return r.clearStale(ctx)
 	}
 	if err := b.notClosed(ctx); err != nil {
 		return err

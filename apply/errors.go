@@ -110,6 +110,8 @@ type BudgetError struct {
 	// Interrupted says that a signal ended the window, Cause what else did; neither: the budget.
 	Interrupted bool
 	Cause       error
+	// Hint says what to do where another window is not enough, "" where it is.
+	Hint string
 }
 
 // Error implements error.
@@ -128,6 +130,8 @@ func (e *BudgetError) Advice() string {
 	const again = "the same command begins another window"
 	var cause *StepError
 	switch {
+	case e.Hint != "":
+		return e.Hint
 	case e.Interrupted:
 		return again
 	case errors.As(e.Cause, &cause) && cause.Hint != "":

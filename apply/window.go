@@ -226,10 +226,11 @@ func (r *Run) closeWindow(ctx context.Context, at string) error {
 		return (&fenceRunner{base: base{r: r, id: step.ID}, a: f}).amend(func(p *fenceProof) { p.Lifted = r.Now() })
 	}
 	r.dropReturn(ctx, base{r: r, id: step.ID})
+	hint := r.spoiledNote()
 	if err := r.forgetMove(); err != nil {
 		return err
 	}
-	return &BudgetError{Step: at, Budget: budget}
+	return &BudgetError{Step: at, Budget: budget, Hint: hint}
 }
 
 // notLifted is the loudest error there is: clients are locked out, and nobody is at work.
