@@ -98,6 +98,7 @@ func mayImport() map[string][]string {
 		"internal/idl":        {},
 		"internal/atomicfile": {},
 		"internal/marker":     {},
+		"internal/pace":       {},
 		// Files know no cluster and no plan.
 		"internal/blobstore":          {"internal/atomicfile"},
 		"internal/blobstore/hdfstest": {},
@@ -124,8 +125,8 @@ func mayImport() map[string][]string {
 		"internal/sandbox/metaproxy": {"internal/idl"},
 		// The engines know clusters, and no plan.
 		"internal/scan":   {"internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
-		"internal/copier": {"internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
-		"internal/differ": {"internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
+		"internal/copier": {"internal/pace", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
+		"internal/differ": {"internal/pace", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 		// Route records and proxies; it gives plans their facts.
 		"internal/metaproxy": {"plan", "schema", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 		// A witness is worth what it does not share with us.

@@ -2,6 +2,8 @@ package copier
 
 import (
 	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/pace"
 )
 
 // Options tune a copy. The zero value of every field is usable.
@@ -16,6 +18,9 @@ type Options struct {
 	// RowsPerSecond and BytesPerSecond cap what is written; 0 means no cap. Bytes are those
 	// of raw keys and values.
 	RowsPerSecond, BytesPerSecond int64
+	// Pacer says how fast rows may move; nil is one of RowsPerSecond, BytesPerSecond and nothing
+	// else, which are not looked at otherwise.
+	Pacer *pace.Pacer
 	// MultiPutRows is how many rows of one hash key and one expiry may share a multi_put
 	// (default 500); below 2 there are none.
 	MultiPutRows int

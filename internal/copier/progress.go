@@ -79,10 +79,7 @@ func (m *meter) report() {
 		p.Partitions[i] = one
 	}
 	m.rate(&p)
-	p.Limit, p.Reason = m.r.gov.reason()
-	if p.Limit == "" && !m.r.caps.none() {
-		p.Limit, p.Reason = m.r.caps.text, "declared limits"
-	}
+	p.Limit, p.Reason = m.r.limit()
 	m.to.Report(p)
 }
 

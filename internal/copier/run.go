@@ -97,7 +97,7 @@ func newRun(src Source, dst Target, resume []Cursor, opts Options) (*run, error)
 	r := &run{
 		opts: opts, src: src, dst: dst, count: src.PartitionCount(),
 		win:   newWindow(opts.InFlight, opts.InFlightBytes),
-		caps:  newCaps(opts.RowsPerSecond, opts.BytesPerSecond),
+		caps:  newCaps(opts),
 		began: time.Now(),
 	}
 	r.gov = newGovernor(r.win)

@@ -171,7 +171,7 @@ func (w *worker) group(rows []Row, hashKey int) (n, size int) {
 
 // admit waits until a write of n rows may be started. It may close the chunk and open a new one.
 func (w *worker) admit(ctx context.Context, n, size int) error {
-	if !w.r.caps.none() && !w.lease.covers(w.r.caps, int64(n), int64(size)) {
+	if !w.lease.covers(w.r.caps, int64(n), int64(size)) {
 		if err := w.pause(ctx, 0, func() error { return w.lease.renew(ctx, w.r.caps, int64(n), int64(size)) }); err != nil {
 			return err
 		}

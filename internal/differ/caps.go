@@ -2,61 +2,47 @@ package differ
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"time"
 
-	"golang.org/x/time/rate"
-
-	"github.com/pegmigrate/pegmigrate/internal/scan"
+	"github.com/pegmigrate/pegmigrate/internal/pace"
 )
 
-// caps are the declared limits of keys and bytes per second. A key costs one row on either side.
-type caps struct {
-	rows, bytes           *rate.Limiter // nil without a cap
-	rowsLease, bytesLease int64
-	text                  string
+// caps are what the pacer allows. A key costs one row on either side.
+type caps struct{ pacer *pace.Pacer }
+
+func newCaps(o Options) *caps {
+	if o.Pacer != nil {
+		return &caps{o.Pacer}
+	}
+	return &caps{pace.New(pace.Limits{RowsPerSecond: o.RowsPerSecond, BytesPerSecond: o.BytesPerSecond}, pace.Options{})}
 }
 
-// leases is how often per second a unit asks the limiters.
-const leases = 50
-
-func newCaps(rowsPerSecond, bytesPerSecond int64) *caps {
-	c := &caps{}
-	var text []string
-	if rowsPerSecond > 0 {
-		c.rowsLease = min(max(rowsPerSecond/leases, 1), 64)
-		c.rows = rate.NewLimiter(rate.Limit(rowsPerSecond), int(2*c.rowsLease))
-		text = append(text, fmt.Sprintf("rows_per_second %d", rowsPerSecond))
-	}
-	if bytesPerSecond > 0 {
-		c.bytesLease = min(max(bytesPerSecond/leases, 1), 256<<10)
-		c.bytes = rate.NewLimiter(rate.Limit(bytesPerSecond), int(2*c.bytesLease))
-		text = append(text, fmt.Sprintf("bytes_per_second %d", bytesPerSecond))
-	}
-	c.text = strings.Join(text, ", ")
-	return c
-}
-
-// lease is what one unit may still read. Bytes are known only after they were read: they may be
+// lease is what one unit may still read. Bytes are known only after they were read: they are
 // overdrawn, and are paid before the next key.
-type lease struct{ rows, bytes int64 }
+type lease struct{ rows, bytes, owed int64 }
 
-// take draws one key, waiting for the caps when the lease is used up.
+// take draws one key, waiting for the pacer when the lease is used up.
 func (l *lease) take(ctx context.Context, c *caps) error {
-	if c.rows != nil {
-		if l.rows <= 0 {
-			if err := scan.Draw(ctx, c.rows, c.rowsLease); err != nil {
-				return err
-			}
-			l.rows = c.rowsLease
+	if l.rows <= 0 || -l.bytes > l.owed {
+		rows, bytes := c.pacer.Lease()
+		if l.rows > 0 {
+			rows = 0
 		}
-		l.rows--
-	}
-	for c.bytes != nil && l.bytes <= 0 {
-		if err := scan.Draw(ctx, c.bytes, c.bytesLease); err != nil {
+		if err := c.pacer.Draw(ctx, rows, max(-l.bytes, 0)); err != nil {
 			return err
 		}
-		l.bytes += c.bytesLease
+		l.rows += rows
+		l.bytes, l.owed = max(l.bytes, 0), bytes
 	}
+	l.rows--
 	return nil
+}
+
+// limit is what bounds the comparison at present and why, both empty when nothing does.
+func (r *run) limit() (limit, why string) {
+	state := r.caps.pacer.State()
+	if s := r.lastRetry.Load(); len(state.Held) == 0 && s != nil && time.Since(s.at) < recent {
+		return "reading slowed down", s.text
+	}
+	return state.Limit, state.Reason
 }

@@ -3,6 +3,7 @@ package differ
 import (
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/internal/pace"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
@@ -13,6 +14,9 @@ type Options struct {
 	Workers int
 	// RowsPerSecond and BytesPerSecond cap what is read of either side; 0 means no cap.
 	RowsPerSecond, BytesPerSecond int64
+	// Pacer says how fast rows may be read; nil is one of RowsPerSecond, BytesPerSecond and nothing
+	// else, which are not looked at otherwise.
+	Pacer *pace.Pacer
 	// AllowExtra counts rows that only the target has and does not report them, for a
 	// target that had rows of its own.
 	AllowExtra bool

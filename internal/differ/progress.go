@@ -99,11 +99,7 @@ func (m *meter) report() {
 		p.Watched = m.r.watch.pending.Load()
 	}
 	m.rate(&p)
-	if s := m.r.lastRetry.Load(); s != nil && time.Since(s.at) < recent {
-		p.Limit, p.Reason = "reading slowed down", s.text
-	} else if text := m.r.caps.text; text != "" {
-		p.Limit, p.Reason = text, "declared limits"
-	}
+	p.Limit, p.Reason = m.r.limit()
 	m.to.Report(p)
 }
 

@@ -110,7 +110,7 @@ func newRun(src, dst scan.Source, resume []Cursor, opts Options, save func([]Cur
 	}
 	r := &run{
 		opts: opts, src: src, dst: dst, units: gcd(n, m), save: save, began: time.Now(),
-		caps: newCaps(opts.RowsPerSecond, opts.BytesPerSecond), start: scan.NewDigests(opts.Start).Start,
+		caps: newCaps(opts), start: scan.NewDigests(opts.Start).Start,
 		rules: rules{sourceTTL: opts.SourceTTL, tolerance: opts.Tolerance, clock: opts.Clock},
 	}
 	for i := range r.units {

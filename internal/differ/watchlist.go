@@ -208,15 +208,13 @@ func (w *watchlist) read(ctx context.Context, side Side, k *watched) (*scan.Row,
 	table := w.dst
 	if side == SourceSide {
 		table = w.src
-		if c := w.r.caps; c.rows != nil {
-			if err := scan.Draw(ctx, c.rows, 1); err != nil {
-				return nil, err
-			}
+		if err := w.r.caps.pacer.Draw(ctx, 1, 0); err != nil {
+			return nil, err
 		}
 	}
 	row, err := readRow(ctx, table, side, k.key, w.r.opts.GiveUpAfter)
-	if c := w.r.caps; err == nil && row != nil && side == SourceSide && c.bytes != nil {
-		err = scan.Draw(ctx, c.bytes, int64(len(row.Key)+len(row.Value)))
+	if err == nil && row != nil && side == SourceSide {
+		err = w.r.caps.pacer.Draw(ctx, 0, int64(len(row.Key)+len(row.Value)))
 	}
 	return row, err
 }
