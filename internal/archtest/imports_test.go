@@ -98,6 +98,7 @@ func mayImport() map[string][]string {
 		"internal/idl":        {},
 		"internal/atomicfile": {},
 		"internal/marker":     {},
+		"internal/difference": {"internal/atomicfile"},
 		"internal/pace":       {},
 		// Files know no cluster and no plan.
 		"internal/blobstore":          {"internal/atomicfile"},
@@ -124,8 +125,8 @@ func mayImport() map[string][]string {
 		"internal/sandbox/zookeeper": {},
 		"internal/sandbox/metaproxy": {"internal/idl"},
 		// The engines know clusters, and no plan.
-		"internal/scan":   {"internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
-		"internal/copier": {"internal/pace", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
+		"internal/scan":   {"internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey", "internal/rowfilter"},
+		"internal/copier": {"internal/pace", "internal/rowfilter", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 		"internal/differ": {"internal/pace", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 		// Route records and proxies; it gives plans their facts.
 		"internal/metaproxy": {"plan", "schema", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
