@@ -17,6 +17,7 @@ type op struct {
 	put   idl.UpdateRequest
 	multi idl.MultiPutRequest
 	resp  idl.UpdateResponse
+	cond  *conditionalWrite // nil until a write keeps what is there
 
 	t         *Table
 	partition int32
@@ -35,9 +36,7 @@ type op struct {
 func newOp(t *Table) *op {
 	o := &op{t: t}
 	o.call.User = o
-	o.call.Resp = &o.resp
 	o.call.Done = opDone
-	o.call.Timeout = t.c.cfg.RPCTimeout
 	return o
 }
 
@@ -45,14 +44,17 @@ func newOp(t *Table) *op {
 func opDone(c *wire.Call) {
 	o := c.User.(*op)
 	err := c.Err
-	if err == nil && o.resp.Error != idl.StatusOK {
-		err = &StatusError{RPC: c.RPC.Name, Addr: o.addr, Status: o.resp.Error}
-	}
 	if err == nil {
-		o.end(nil)
-		return
+		err = o.status()
 	}
-	o.failed(err)
+	switch err {
+	case nil, ErrKept:
+		o.end(err)
+	case errAbsent:
+		o.proceed()
+	default:
+		o.failed(err)
+	}
 }
 
 // start sends the op for the first time; it may wait for room until ctx ends.
@@ -77,6 +79,10 @@ func (o *op) dispatch(ctx context.Context) {
 	o.addr = r.addr
 	o.resp.Server = r.addr // the reply will say the same, and then needs no string of its own
 	o.call.Deadline = o.opts.Deadline
+	o.call.Timeout = o.t.c.cfg.RPCTimeout
+	if o.opts.Timeout > 0 {
+		o.call.Timeout = o.opts.Timeout
+	}
 	r.conn.StartContext(ctx, &o.call)
 }
 
@@ -93,8 +99,9 @@ func (o *op) failed(err error) {
 	if v.reroute {
 		o.t.refreshSoon()
 	}
+	o.doubt(err)
 	wait := pause(o.attempts - 1)
-	if !v.again || now.Add(wait).After(o.deadline) {
+	if !v.again || o.refusesConditions(err) || now.Add(wait).After(o.deadline) {
 		o.end(o.lastError(err))
 		return
 	}
@@ -112,6 +119,9 @@ func (o *op) failed(err error) {
 func (o *op) end(err error) {
 	ack, tag := o.ack, o.tag
 	o.put, o.ack, o.opts = idl.UpdateRequest{}, nil, PutOptions{}
+	if o.cond != nil {
+		o.cond.set, o.cond.key.Key = idl.CheckAndSetRequest{}, nil
+	}
 	clear(o.multi.Kvs)
 	o.multi.HashKey, o.multi.Kvs = nil, o.multi.Kvs[:0]
 	o.attempts, o.prior = 0, nil
@@ -121,8 +131,13 @@ func (o *op) end(err error) {
 
 // name is Retry.Op.
 func (o *op) name() string {
-	if o.call.RPC == o.t.rpcs.multiPut {
+	switch o.call.RPC {
+	case o.t.rpcs.multiPut:
 		return "multi_put"
+	case o.t.rpcs.checkAndSet:
+		return "check_and_set"
+	case o.t.rpcs.ttl:
+		return "ttl"
 	}
 	return "put"
 }
@@ -141,6 +156,8 @@ func (o *op) lastError(err error) error {
 	}
 	if code, _ := CodeOf(err); code == idl.ErrInvalidData {
 		detail = o.tooLarge()
+	} else if o.refusesConditions(err) {
+		detail = refusedCondition
 	}
 	return &OpError{Op: o.name(), Table: o.t.name, Partition: o.partition, Attempts: o.attempts, Detail: detail, Err: err}
 }
@@ -149,7 +166,7 @@ func (o *op) lastError(err error) error {
 // its [replication] max_allowed_write_size.
 func (o *op) tooLarge() string {
 	const limit = "see max_allowed_write_size of the replica servers, 1 MiB by default"
-	if o.name() == "put" {
+	if o.call.RPC != o.t.rpcs.multiPut {
 		hashKey, sortKey, _ := pegkey.Decode(o.put.Key)
 		return fmt.Sprintf("row with hash key %q and sort key %q has %d bytes of key and %d of value; %s",
 			cut(hashKey), cut(sortKey), len(o.put.Key), len(o.put.Value), limit)

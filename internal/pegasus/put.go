@@ -32,11 +32,12 @@ func (t *Table) MultiPut(hashKey []byte, kvs []KV, expire uint32, opts PutOption
 
 // Send is Put for many rows: it allocates nothing, ack is told of the outcome with the
 // given tag, opts is copied, and the wait for room in the write buffer also ends with
-// ctx (then the row was not sent). Once sent, ctx has no influence on the row.
+// ctx (then the row was not sent). Once sent, ctx has no influence on the row. The outcome is ErrKept
+// when opts forbid to overwrite and there is a row.
 func (t *Table) Send(ctx context.Context, row Row, opts *PutOptions, ack Acker, tag uint64) {
 	o := t.ops.Get().(*op)
 	o.ack, o.tag, o.opts = ack, tag, *opts
-	o.call.RPC = t.rpcs.put
+	o.call.RPC, o.call.Resp = t.rpcs.put, &o.resp
 	o.put = idl.UpdateRequest{Key: row.Key, Value: row.Value, ExpireTsSeconds: int32(row.Expire)}
 	o.call.Req = &o.put
 	partition, hash, err := t.locate(row.Key)
@@ -47,15 +48,16 @@ func (t *Table) Send(ctx context.Context, row Row, opts *PutOptions, ack Acker, 
 		return
 	}
 	o.call.Header = t.header(partition, hash)
+	o.condition(row)
 	o.start(ctx)
 }
 
 // SendMulti is MultiPut as Send is Put. kvs itself is copied, the keys and values in it
-// must stay unchanged until the acknowledgement.
+// must stay unchanged until the acknowledgement. It fails unless opts allow to overwrite.
 func (t *Table) SendMulti(ctx context.Context, hashKey []byte, kvs []KV, expire uint32, opts *PutOptions, ack Acker, tag uint64) {
 	o := t.ops.Get().(*op)
 	o.ack, o.tag, o.opts = ack, tag, *opts
-	o.call.RPC = t.rpcs.multiPut
+	o.call.RPC, o.call.Resp = t.rpcs.multiPut, &o.resp
 	o.multi.HashKey, o.multi.ExpireTsSeconds = hashKey, int32(expire)
 	for _, kv := range kvs {
 		o.multi.Kvs = append(o.multi.Kvs, idl.KeyValue{Key: kv.SortKey, Value: kv.Value})
@@ -66,6 +68,11 @@ func (t *Table) SendMulti(ctx context.Context, hashKey []byte, kvs []KV, expire 
 	if len(hashKey) == 0 || len(hashKey) > pegkey.MaxHashKey {
 		o.attempts = 1
 		o.end(o.lastError(errEmptyHashKey))
+		return
+	}
+	if opts.Overwrite != OverwriteAlways {
+		o.attempts = 1
+		o.end(o.lastError(errMultiOverwrites))
 		return
 	}
 	o.call.Header = t.header(o.partition, hash)

@@ -40,18 +40,33 @@ type ScanSpec struct {
 	Partition int32
 	// After is the raw key behind which the scan begins, nil for the first row.
 	After []byte
+	// Through is the raw key with which the scan ends, nil for the end of the partition. It must have
+	// the form of a key: a length and at least that many bytes.
+	Through []byte
+	// HashKey and SortKey let the server leave rows out. Pages get shorter by it; a server may
+	// ignore them.
+	HashKey, SortKey KeyFilter
 	// Batch is the number of rows per page, at most 1000. 0 lets the scan begin with 256
 	// and adapt to the size of the rows, aiming at 4 MiB per page.
 	Batch int
 	// PageTimeout is how long one page may take with all its repetitions (default 2
 	// minutes).
 	PageTimeout time.Duration
+	// Timeout is how long one request may take before it is sent again, longer after each one that
+	// took too long; 0 means Config.RPCTimeout.
+	Timeout time.Duration
 	// NoValue leaves the values out.
 	NoValue bool
 	// CountOnly counts rows on the server and gives one Page with the Count.
 	CountOnly bool
 	// OnRetry is told of every repetition, on the goroutine that calls Next. May be nil.
 	OnRetry func(Retry)
+}
+
+// KeyFilter is what the server compares hash keys or sort keys with. The zero value takes every key.
+type KeyFilter struct {
+	Type    idl.FilterType
+	Pattern []byte
 }
 
 // Scan reads one partition. Its pages come from one snapshot of the partition for as
@@ -92,6 +107,9 @@ func (t *Table) NewScan(spec ScanSpec) *Scan {
 	s := &Scan{t: t, spec: spec, done: make(chan struct{}, 1), home: make(chan *pageBuf, pagesKept)}
 	if s.spec.PageTimeout <= 0 {
 		s.spec.PageTimeout = defaultPageTimeout
+	}
+	if s.spec.Timeout <= 0 {
+		s.spec.Timeout = t.c.cfg.RPCTimeout
 	}
 	s.batch = int32(min(spec.Batch, maxBatch))
 	if spec.Batch <= 0 {
@@ -226,6 +244,11 @@ func (s *Scan) openRequest() *idl.GetScannerRequest {
 		ValidatePartitionHash: &yes,
 		ReturnExpireTs:        &yes,
 		FullScan:              &yes,
+		HashKeyFilterType:     s.spec.HashKey.Type, HashKeyFilterPattern: s.spec.HashKey.Pattern,
+		SortKeyFilterType: s.spec.SortKey.Type, SortKeyFilterPattern: s.spec.SortKey.Pattern,
+	}
+	if len(s.spec.Through) > 0 {
+		s.open.StopKey, s.open.StopInclusive = s.spec.Through, true
 	}
 	if len(s.after) > 0 {
 		s.open.StartKey, s.open.StartInclusive = s.after, false
@@ -238,7 +261,7 @@ func (s *Scan) openRequest() *idl.GetScannerRequest {
 
 // attemptTimeout doubles with every time-out in a row, up to slowestPage.
 func (s *Scan) attemptTimeout() time.Duration {
-	return min(s.t.c.cfg.RPCTimeout<<min(s.timeouts, 10), max(slowestPage, s.t.c.cfg.RPCTimeout))
+	return min(s.spec.Timeout<<min(s.timeouts, 10), max(slowestPage, s.spec.Timeout))
 }
 
 // ended is the Done of the request in flight.

@@ -42,7 +42,7 @@ type route struct {
 }
 
 // dataRPCs are the table entries of the requests of the hot paths, looked up once.
-type dataRPCs struct{ put, multiPut, getScanner, scan *idl.RPC }
+type dataRPCs struct{ put, multiPut, checkAndSet, ttl, getScanner, scan *idl.RPC }
 
 // OpenTable asks where the table lives. Errors: *MetaError with ERR_OBJECT_NOT_FOUND
 // for a missing table, ERR_BUSY_CREATING, ERR_BUSY_DROPPING.
@@ -55,6 +55,7 @@ func (c *Cluster) OpenTable(ctx context.Context, name string) (*Table, error) {
 	t.ops.New = func() any { return newOp(t) }
 	for rpcName, at := range map[string]**idl.RPC{
 		idl.NamePut: &t.rpcs.put, idl.NameMultiPut: &t.rpcs.multiPut,
+		idl.NameCheckAndSet: &t.rpcs.checkAndSet, idl.NameTTL: &t.rpcs.ttl,
 		idl.NameGetScanner: &t.rpcs.getScanner, idl.NameScan: &t.rpcs.scan,
 	} {
 		rpc, ok := idl.Lookup(rpcName)

@@ -17,7 +17,7 @@ type KV struct{ SortKey, Value []byte }
 
 // Retry is a request about to be repeated.
 type Retry struct {
-	// Op is put, multi_put, get, ttl, remove or scan.
+	// Op is put, multi_put, check_and_set, get, ttl, remove or scan.
 	Op        string
 	Partition int32
 	// Addr is the server it was sent to, "" when there was no primary.
@@ -41,12 +41,16 @@ type PutOptions struct {
 	// OnRetry is told of every repetition before it happens, on a goroutine of the
 	// connection: it must not block. May be nil.
 	OnRetry func(Retry)
+	// Timeout is how long one attempt may take; 0 means Config.RPCTimeout.
+	Timeout time.Duration
+	// Overwrite says what becomes of a row that the table has already.
+	Overwrite Overwrite
 }
 
 // Acker learns the outcome of writes that were started by Send or SendMulti.
 type Acker interface {
 	// Acked is called exactly once per write with the tag that was given, err nil when
-	// the row is stored. It runs on a goroutine of the connection, or on the caller's
+	// the row is stored, ErrKept when it was not to be overwritten. It runs on a goroutine of the connection, or on the caller's
 	// when the write fails at once, and must not block.
 	Acked(tag uint64, err error)
 }

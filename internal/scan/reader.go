@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/rowfilter"
 )
 
 // Source opens scans of one table. *pegasus.Table is one through Table. Safe for concurrent use.
@@ -19,6 +21,15 @@ type Spec struct {
 	Partition int32
 	// After is the raw key behind which the scan begins; nil means the start of the partition.
 	After []byte
+	// Through is the raw key with which the scan ends, nil for the end of the partition. It must have
+	// the form of a key: a length and at least that many bytes.
+	Through []byte
+	// HashKey and SortKey may leave rows out, or not: the rows have to be checked again.
+	HashKey, SortKey rowfilter.Match
+	// NoValue leaves the values out.
+	NoValue bool
+	// Timeout is how long one request may take before it is sent again, 0 for the source's own.
+	Timeout time.Duration
 	// Batch is how many rows a page may have, 1 to 1000.
 	Batch int
 	// GiveUpAfter is how long one page is tried before Next fails.

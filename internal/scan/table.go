@@ -18,8 +18,9 @@ func (s tableSource) PartitionCount() int32 { return s.t.PartitionCount() }
 // Open implements Source.
 func (s tableSource) Open(spec Spec) Cursor {
 	return &tableScan{s.t.NewScan(pegasus.ScanSpec{
-		Partition: spec.Partition, After: spec.After, Batch: spec.Batch,
-		PageTimeout: spec.GiveUpAfter, OnRetry: spec.OnRetry,
+		Partition: spec.Partition, After: spec.After, Through: spec.Through, Batch: spec.Batch,
+		HashKey: pushed(spec.HashKey), SortKey: pushed(spec.SortKey), NoValue: spec.NoValue,
+		PageTimeout: spec.GiveUpAfter, Timeout: spec.Timeout, OnRetry: spec.OnRetry,
 	})}
 }
 

@@ -17,6 +17,8 @@ type Table struct {
 	parts [][]scan.Row
 	// Visit, when set, is called for every page before it is delivered; an error fails Next.
 	Visit func(partition int32, rows int) error
+	// Deaf makes scans ignore filters and NoValue, as servers may.
+	Deaf bool
 
 	mu    sync.Mutex
 	chaos *rand.Rand
@@ -104,14 +106,41 @@ func (c *cursor) Next(ctx context.Context) (scan.Page, error) {
 	}
 	c.t.mu.Unlock()
 	start := c.at - back
-	end := min(start+batch, len(rows))
+	stop := len(rows)
+	if len(c.spec.Through) > 0 {
+		at, found := slices.BinarySearchFunc(rows, c.spec.Through, func(r scan.Row, key []byte) int { return bytes.Compare(r.Key, key) })
+		if stop = at; found {
+			stop++
+		}
+	}
+	start = min(start, stop)
+	end := min(start+batch, stop)
 	c.at = max(c.at, end)
 	if c.t.Visit != nil {
 		if err := c.t.Visit(c.spec.Partition, end-start); err != nil {
 			return scan.Page{}, err
 		}
 	}
-	return c.t.page(rows[start:end], c.at == len(rows)), nil
+	return c.t.page(c.filtered(rows[start:end]), c.at >= stop), nil
+}
+
+// filtered leaves out what the scan does not ask for.
+func (c *cursor) filtered(rows []scan.Row) []scan.Row {
+	if c.t.Deaf {
+		return rows
+	}
+	taken := make([]scan.Row, 0, len(rows))
+	for _, row := range rows {
+		hashKey, sortKey, err := pegkey.Decode(row.Key)
+		if err == nil && (!c.spec.HashKey.Takes(hashKey) || !c.spec.SortKey.Takes(sortKey)) {
+			continue
+		}
+		if c.spec.NoValue {
+			row.Value = nil
+		}
+		taken = append(taken, row)
+	}
+	return taken
 }
 
 // page copies rows.
