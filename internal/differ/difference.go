@@ -2,6 +2,7 @@ package differ
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
@@ -25,7 +26,36 @@ const (
 	Changed   Kind = "value"     // values differ
 	Expiry    Kind = "expiry"    // only the expiry differs
 	Misplaced Kind = "misplaced" // in a partition that its hash does not select
+	// Drift is no difference: default_ttl or the clocks of two clusters explain that expiries differ.
+	// Only OnDrift is told of it.
+	Drift Kind = "drift"
 )
+
+// Action is what makes the target's row what the source's is.
+type Action string
+
+// The actions.
+const (
+	// CopyRow puts Selection.Wanted of the source's row.
+	CopyRow Action = "copy"
+	// DeleteRow deletes the target's row.
+	DeleteRow Action = "delete"
+	// LeaveRow does nothing: a request for the key of a misplaced row goes to the partition that its hash
+	// selects, not to where it lies.
+	LeaveRow Action = "leave"
+)
+
+// Action says what would repair the difference.
+func (d *Difference) Action() Action {
+	switch {
+	case d.Kind == Misplaced:
+		return LeaveRow
+	case d.Source == nil:
+		return DeleteRow
+	default:
+		return CopyRow
+	}
+}
 
 // Difference is one row on which source and target disagree.
 type Difference struct {
@@ -39,6 +69,8 @@ type Difference struct {
 	// misplaced row only its side is given. All are valid only during OnDifference.
 	Key            []byte
 	Source, Target *scan.Row
+	// Age is for how long the row had been seen to differ, 0 for one that was looked at once.
+	Age time.Duration
 }
 
 // Shown is what may be shown and stored of a difference: sizes instead of values. Its JSON form is
@@ -55,6 +87,8 @@ type Shown struct {
 	TargetBytes     int    `json:"target_bytes"`
 	SourceExpire    uint32 `json:"source_expire"` // seconds since 2016-01-01 UTC, 0 never
 	TargetExpire    uint32 `json:"target_expire"`
+
+	Age time.Duration `json:"age_ns,omitempty"`
 }
 
 // Shown is the difference without its values.
@@ -62,7 +96,7 @@ func (d *Difference) Shown() Shown {
 	e := Shown{
 		Kind: d.Kind, Side: d.Side,
 		SourcePartition: d.SourcePartition, TargetPartition: d.TargetPartition,
-		RawKey: bytes.Clone(d.Key),
+		RawKey: bytes.Clone(d.Key), Age: d.Age,
 	}
 	e.HashKey, e.SortKey = scan.PrintableKey(d.Key)
 	if d.Source != nil {
@@ -97,11 +131,13 @@ type Counts struct {
 	Expired uint64 `json:"expired,omitempty"`
 	// Stamped are rows that differ only in the expiry that the default_ttl of one side gave them.
 	Stamped uint64 `json:"stamped,omitempty"`
-	// Drifted are rows of a live comparison that are equal but for an expiry that default_ttl gave
-	// them at another moment, or on one side only.
+	// Drifted are rows that are equal but for an expiry that default_ttl gave them at another moment, or on
+	// one side only, or that the client which writes both tables reckoned twice.
 	Drifted uint64 `json:"drifted,omitempty"`
+	// Unselected are rows of the source that Options.Selection leaves out; they count nowhere else.
+	Unselected uint64 `json:"unselected,omitempty"`
 	// Duplicates are keys beyond the first in partitions of the same side and unit; all but
-	// one of them are counted as misplaced too.
+	// one of them are counted as misplaced too. A comparison by digests does not count them.
 	Duplicates uint64 `json:"duplicates,omitempty"`
 }
 
@@ -129,6 +165,7 @@ func (c *Counts) add(d *Counts) {
 	c.Expired += d.Expired
 	c.Stamped += d.Stamped
 	c.Drifted += d.Drifted
+	c.Unselected += d.Unselected
 	c.Duplicates += d.Duplicates
 }
 

@@ -22,7 +22,7 @@ type LiveTable interface {
 // LiveOptions tune a comparison of tables that are written to. The zero value of every field is
 // usable.
 type LiveOptions struct {
-	// Options apply as in Run, but AllowExtra and Start do not: live comparisons make no digests.
+	// Options apply as in Run, but Start does not: live comparisons make no digests.
 	// Tolerance has another default while rows are looked at again, 10 s: a row that expires later is
 	// given time to expire on both sides, so that only the last moments have to be forgiven. Without
 	// that its default is 1 min.
@@ -34,9 +34,6 @@ type LiveOptions struct {
 	Still bool
 	// TargetTTL is the default_ttl of the target in seconds, as SourceTTL. See Counts.Drifted.
 	TargetTTL uint32
-	// ExpirySkew is how far expiries may be apart, in seconds, when nobody ships rows but clients write both
-	// tables: they turn a time to live into a moment for each of them, and again when they repeat a write. Default 0.
-	ExpirySkew uint32
 	// Ignore is a prefix of hash keys that are neither counted nor compared; nil for none.
 	Ignore []byte
 	// MaxWatched is how many keys are looked at again at the same time (default 100,000): more make
@@ -67,7 +64,6 @@ func (o LiveOptions) withDefaults() LiveOptions {
 			*v = manyKeys
 		}
 	}
-	o.AllowExtra = false
 	return o
 }
 
@@ -100,7 +96,7 @@ func RunLive(ctx context.Context, src, dst LiveTable, resume []Cursor, opts Live
 	if err != nil {
 		return LiveResult{}, err
 	}
-	r.live, r.rules.targetTTL, r.rules.skew = &opts, opts.TargetTTL, opts.ExpirySkew
+	r.live, r.rules.live, r.rules.targetTTL = &opts, true, opts.TargetTTL
 	if !opts.Still {
 		r.watch = newWatchlist(r, src, dst)
 	}

@@ -239,9 +239,14 @@ func readRow(ctx context.Context, table LiveTable, side Side, key []byte, limit 
 func (w *watchlist) settle(k *watched, v verdict, d Difference) {
 	w.mu.Lock()
 	late := &k.unit.late
-	if v != unequal {
+	d.Age = time.Since(k.first)
+	allowed := v == unequal && d.Kind == Extra && w.r.opts.AllowExtra
+	switch {
+	case allowed:
+		late.AllowedExtra++
+	case v != unequal:
 		late.Counts.settle(v)
-	} else {
+	default:
 		late.count(&d)
 		if len(late.First) < keepFirst {
 			late.First = append(late.First, d.Shown())
@@ -251,7 +256,7 @@ func (w *watchlist) settle(k *watched, v verdict, d Difference) {
 	}
 	enough := w.differences >= w.r.live.MaxDifferences
 	w.mu.Unlock()
-	if v == unequal {
+	if v == unequal && !allowed {
 		w.r.tell(d)
 	}
 	if enough {
