@@ -25,6 +25,7 @@ type applyOptions struct {
 	approve     []string
 	adopt       bool
 	json        bool
+	metrics     string // address, "" for none
 }
 
 func (e Env) applyCommand() *ucli.Command {
@@ -37,6 +38,7 @@ func (e Env) applyCommand() *ucli.Command {
 			&ucli.StringSliceFlag{Name: "approve", Usage: "open the gate `GATE`"},
 			&ucli.BoolFlag{Name: "adopt", Usage: "take over a migration whose state file is lost, from the marker in the source table"},
 			&ucli.BoolFlag{Name: "json", Usage: "one JSON object per event on stdout"},
+			metricsFlag(),
 			&ucli.StringFlag{Name: "config", Value: ".", Usage: "folder or file of the configuration, when a saved plan is given"}),
 		Action: func(c *ucli.Context) error {
 			o, err := e.applyOptions(c)
@@ -49,7 +51,7 @@ func (e Env) applyCommand() *ucli.Command {
 }
 
 func (e Env) applyOptions(c *ucli.Context) (applyOptions, error) {
-	o := applyOptions{autoApprove: c.Bool("auto-approve"), adopt: c.Bool("adopt"), json: c.Bool("json")}
+	o := applyOptions{autoApprove: c.Bool("auto-approve"), adopt: c.Bool("adopt"), json: c.Bool("json"), metrics: c.String(flagMetrics)}
 	for _, gates := range c.StringSlice("approve") {
 		o.approve = append(o.approve, strings.Split(gates, ",")...)
 	}
@@ -88,6 +90,11 @@ func (e Env) apply(ctx context.Context, o applyOptions) error {
 	if err := checkGates(s, o.approve); err != nil {
 		return err
 	}
+	ended, err := s.serveMetrics(ctx, "apply", o.metrics)
+	if err != nil {
+		return err
+	}
+	defer ended()
 	store, err := s.waitForWatchdog(ctx, func() (*state.Store, error) { return s.openState("apply", o.adopt) })
 	if err != nil {
 		return err
@@ -249,7 +256,7 @@ func (s *session) begin(store *state.Store, p *plan.Plan, approve []string) erro
 }
 
 func (s *session) run(ctx context.Context, store *state.Store, p *plan.Plan, json bool) error {
-	sink, done := s.env.sink(json)
+	sink, done := s.sink(json, "apply")
 	defer done()
 	return s.newRun(store, p, sink, s.resumeCommand()).Apply(ctx)
 }

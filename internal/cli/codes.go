@@ -21,6 +21,8 @@ const (
 	codeNothingToUndo     = "PM1931"
 	codeNothingToComplete = "PM1932"
 	codeNoCertificate     = "PM1933"
+	codeMetrics           = "PM1934"
+	codeHistory           = "PM1935" // a warning: a run goes on without one
 	codeNotYet            = "PM1940" // a flag of a later release
 	codeUnreadable        = "PM1950"
 	codeUnwritable        = "PM1951"

@@ -25,7 +25,7 @@ func (s *session) leaveWindow(ctx context.Context, store *state.Store, cause err
 		s.warnOfFence(doc)
 		return cause
 	}
-	sink, done := s.env.sink(json)
+	sink, done := s.sink(json, "apply")
 	defer done()
 	lifted, err := s.newRun(store, p, sink, s.resumeCommand()).LiftAbandoned(context.WithoutCancel(ctx))
 	if lifted {

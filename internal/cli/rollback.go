@@ -16,6 +16,7 @@ type rollbackOptions struct {
 	configOptions
 	autoApprove bool
 	json        bool
+	metrics     string // address, "" for none
 }
 
 func (e Env) rollbackCommand() *ucli.Command {
@@ -25,14 +26,15 @@ func (e Env) rollbackCommand() *ucli.Command {
 		ArgsUsage: "[FOLDER|FILE]",
 		Flags: append(configFlags(),
 			&ucli.BoolFlag{Name: "auto-approve", Usage: "do not ask"},
-			&ucli.BoolFlag{Name: "json", Usage: "one JSON object per event on stdout"}),
+			&ucli.BoolFlag{Name: "json", Usage: "one JSON object per event on stdout"},
+			metricsFlag()),
 		Action: func(c *ucli.Context) error {
 			config, err := configOf(c, e)
 			if err != nil {
 				return err
 			}
 			return e.rollback(c.Context, rollbackOptions{configOptions: config,
-				autoApprove: c.Bool("auto-approve"), json: c.Bool("json")})
+				autoApprove: c.Bool("auto-approve"), json: c.Bool("json"), metrics: c.String(flagMetrics)})
 		},
 	}
 }
@@ -42,6 +44,11 @@ func (e Env) rollback(ctx context.Context, o rollbackOptions) error {
 	if err != nil {
 		return err
 	}
+	ended, err := s.serveMetrics(ctx, "rollback", o.metrics)
+	if err != nil {
+		return err
+	}
+	defer ended()
 	store, err := s.waitForWatchdog(ctx, func() (*state.Store, error) { return s.openState("rollback", false) })
 	if err != nil {
 		return err
@@ -83,7 +90,7 @@ func (e Env) rollback(ctx context.Context, o rollbackOptions) error {
 	for _, err := range away { // what can be undone without it is undone now
 		e.report(err)
 	}
-	sink, done := e.sink(o.json)
+	sink, done := s.sink(o.json, "rollback")
 	defer done()
 	return apply.New(apply.Config{Plan: p, Store: store, World: s.world(), Sink: sink, Waits: e.Waits,
 		Owner: owner(), Resume: s.resumeCommand(), Now: e.Now}).Rollback(ctx)

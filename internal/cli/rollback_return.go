@@ -68,7 +68,7 @@ func (s *session) goBack(ctx context.Context, store *state.Store, begun *plan.Pl
 			return err
 		}
 	}
-	sink, done := s.env.sink(o.json)
+	sink, done := s.sink(o.json, "rollback")
 	defer done()
 	return s.newRun(store, p, sink, s.rollbackResume()).Return(ctx)
 }
@@ -121,7 +121,7 @@ func (s *session) takeBack(ctx context.Context, store *state.Store, json bool) e
 	if err != nil || back == nil {
 		return err
 	}
-	sink, done := s.env.sink(json)
+	sink, done := s.sink(json, "apply")
 	defer done()
 	return s.newRun(store, back, sink, s.rollbackResume()).CancelReturn(ctx)
 }

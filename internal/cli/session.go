@@ -13,6 +13,7 @@ import (
 
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/actuate"
+	"github.com/pegmigrate/pegmigrate/internal/metrics"
 	"github.com/pegmigrate/pegmigrate/internal/observe"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/internal/provider"
@@ -38,6 +39,7 @@ type session struct {
 	clusters  map[string]*pegasus.Cluster
 	actuators *actuate.Clusters
 	stores    *provider.Stores
+	metrics   *metrics.Sink // nil unless they are served
 }
 
 // diagnosed says that the configuration has mistakes, which are printed already.

@@ -16,7 +16,8 @@ import (
 // verifyOptions are the flags of verify.
 type verifyOptions struct {
 	configOptions
-	json bool
+	json    bool
+	metrics string // address, "" for none
 }
 
 func (e Env) verifyCommand() *ucli.Command {
@@ -26,6 +27,7 @@ func (e Env) verifyCommand() *ucli.Command {
 		ArgsUsage: "[FOLDER|FILE]",
 		Flags: append(configFlags(),
 			&ucli.BoolFlag{Name: "json", Usage: "one JSON object per event on stdout"},
+			metricsFlag(),
 			&ucli.BoolFlag{Name: "repair", Usage: "copy or delete what differs (not in this release)"},
 			&ucli.BoolFlag{Name: "sample", Usage: "compare a sample (not in this release)"}),
 		Action: func(c *ucli.Context) error {
@@ -39,7 +41,7 @@ func (e Env) verifyCommand() *ucli.Command {
 			if err != nil {
 				return err
 			}
-			return e.verify(c.Context, verifyOptions{configOptions: config, json: c.Bool("json")})
+			return e.verify(c.Context, verifyOptions{configOptions: config, json: c.Bool("json"), metrics: c.String(flagMetrics)})
 		},
 	}
 }
@@ -49,6 +51,11 @@ func (e Env) verify(ctx context.Context, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
+	ended, err := s.serveMetrics(ctx, "verify", o.metrics)
+	if err != nil {
+		return err
+	}
+	defer ended()
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
@@ -58,7 +65,7 @@ func (e Env) verify(ctx context.Context, o verifyOptions) error {
 		return &failure{Code: apply.CodeVerify, Text: "the source of migration \"" + m.Name + "\" is a backup: there is no table to compare with",
 			Hint: "`pegmigrate apply` compares the target with the files of the backup, in its step verify"}
 	}
-	sink, done := e.sink(o.json)
+	sink, done := s.sink(o.json, "verify")
 	defer done()
 	result, err := s.compare(ctx, func(p event.MoveProgress) { p.Step = "verify"; sink.Emit(p) })
 	if err != nil {
