@@ -93,6 +93,11 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := c.listen(); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	if limit := cfg.Capacity; limit.Rows != 0 || limit.Bytes != 0 {
+		if _, err := c.Inject(Fault{Kind: FaultCapacity, RPC: limit.RPC, Delay: limit.Delay, Code: limit.Code, Rows: limit.Rows, Bytes: limit.Bytes}); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+	}
 	for _, s := range c.servers() {
 		s.peers.cfg = c.firstPeers()
 	}

@@ -50,6 +50,9 @@ type Config struct {
 	// LateCommit, when its Delay is set, is injected as FaultLateCommit from the start:
 	// only its Delay, Share and Times are used.
 	LateCommit Fault
+	// Capacity, when its Rows or Bytes are set, is injected as FaultCapacity from the start:
+	// only these, its RPC, Delay and Code are used.
+	Capacity Fault
 	// DuplicationDisabled is [replication] duplication_enabled = false: metas have no
 	// duplication service, its RPCs answer ERR_SERVICE_NOT_ACTIVE.
 	DuplicationDisabled bool

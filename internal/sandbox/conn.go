@@ -74,6 +74,7 @@ func (cn *conn) serve() {
 			return
 		}
 		filled += n
+		q.arrived = cn.srv.c.now()
 		var used, need int
 		out, used, need = cn.handleAll(q, buf[:filled], out)
 		if need < 0 {

@@ -22,7 +22,7 @@ func (s *server) dispatch(q *request, out []byte) []byte {
 		return q.fail(out, idl.ErrHandlerNotFound)
 	}
 	q.op, q.unthrottled, q.forced = entry.op, false, idl.StatusOK
-	q.queueFor, q.hook = 0, nil
+	q.queueFor, q.hook, q.rows = 0, nil, 0
 	hook := s.c.hook()
 	if hook == nil {
 		return entry.run(q, out)

@@ -64,6 +64,15 @@ const (
 	// compaction of a replica.
 	FaultSlowTransfer   FaultKind = "slow-transfer"
 	FaultSlowCompaction FaultKind = "slow-compaction"
+
+	// The last group goes on until it is cleared. FaultCapacity bounds what each replica server
+	// does: Fault.Rows and Fault.Bytes per second of the requests that Fault.RPC and Fault.Table
+	// choose. What is above waits; with Fault.Delay, work for longer than that is refused with
+	// Fault.Code (default ERR_BUSY).
+	FaultCapacity FaultKind = "capacity"
+	// FaultReport makes counters and metrics show Fault.Value instead of what is true. Counter is
+	// the whole name, or the part behind the last asterisk, with or without "@…".
+	FaultReport FaultKind = "report"
 )
 
 // FaultKinds are all kinds, for help texts.
@@ -71,7 +80,7 @@ func FaultKinds() []FaultKind {
 	return slices.Concat(callFaults(), []FaultKind{
 		FaultKillReplica, FaultRestartReplica, FaultBounceReplica, FaultKillMeta, FaultRestartMeta,
 		FaultLoseLeader, FaultMovePrimary, FaultCutAll, FaultCompact,
-		FaultStallDuplication, FaultForgetClusterID, FaultForgetClusterMetas,
+		FaultStallDuplication, FaultForgetClusterID, FaultForgetClusterMetas, FaultCapacity, FaultReport,
 	}, fileFaults())
 }
 
@@ -84,8 +93,8 @@ func callFaults() []FaultKind {
 type Fault struct {
 	Kind FaultKind `json:"kind"`
 
-	// RPC says which calls: a whole name, or the end of one without its prefix in any
-	// case ("put", "get_scanner", "create_app"); empty means every data request.
+	// RPC says which calls: a whole name, the end of one without its prefix in any case
+	// ("put", "get_scanner", "create_app"), or "read" or "write"; empty means every data request.
 	RPC string `json:"rpc,omitempty"`
 	// Share is the share of calls that are hit, 0 to 1. 0 means 1.
 	Share float64 `json:"share,omitempty"`
@@ -112,6 +121,15 @@ type Fault struct {
 	// Partition limits the fault to a partition of Table. nil means all partitions
 	// for calls, and another one each time for FaultMovePrimary.
 	Partition *int `json:"partition,omitempty"`
+
+	// Rows and Bytes are per second and server, for FaultCapacity; 0 means no bound. Rows are
+	// those written, or answered by reads, at least one per request; Bytes are those of writes'
+	// bodies and of reads' answers. They are not scaled.
+	Rows  float64 `json:"rows,omitempty"`
+	Bytes float64 `json:"bytes,omitempty"`
+	// Counter and Value are for FaultReport.
+	Counter string  `json:"counter,omitempty"`
+	Value   float64 `json:"value,omitempty"`
 }
 
 // fileFaults are the kinds that happen to files.
@@ -127,7 +145,7 @@ func (f Fault) onCalls() bool { return slices.Contains(callFaults(), f.Kind) }
 
 // lasts tells whether the fault goes on until it is cleared.
 func (f Fault) lasts() bool {
-	return f.onCalls() || f.onFiles() || f.Every > 0 || f.Kind == FaultStallDuplication
+	return f.onCalls() || f.onFiles() || f.Every > 0 || f.Kind == FaultStallDuplication || f.Kind == FaultCapacity || f.Kind == FaultReport
 }
 
 // validate refuses faults that could never happen.
@@ -148,6 +166,12 @@ func (f Fault) validate() error {
 	case f.Remote == "" && (f.Kind == FaultForgetClusterID || f.Kind == FaultForgetClusterMetas):
 		return fmt.Errorf("sandbox: fault %s needs the name of a cluster", f.Kind)
 	case f.Kind == FaultStallDuplication && f.Every > 0:
+		return fmt.Errorf("sandbox: fault %s goes on by itself, an interval means nothing", f.Kind)
+	case f.Kind == FaultCapacity && !(f.Rows > 0 || f.Bytes > 0):
+		return fmt.Errorf("sandbox: fault %s needs rows or bytes per second", f.Kind)
+	case f.Kind == FaultReport && f.Counter == "":
+		return fmt.Errorf("sandbox: fault %s needs the name of a counter", f.Kind)
+	case f.Every > 0 && (f.Kind == FaultCapacity || f.Kind == FaultReport):
 		return fmt.Errorf("sandbox: fault %s goes on by itself, an interval means nothing", f.Kind)
 	case f.onCalls() && f.Every > 0:
 		return fmt.Errorf("sandbox: fault %s happens to calls, an interval means nothing", f.Kind)
@@ -200,6 +224,9 @@ func (f Fault) hits(call Call) bool {
 func rpcMatches(pattern, name string) bool {
 	if pattern == "" {
 		return strings.HasPrefix(name, "RPC_RRDB_RRDB_")
+	}
+	if pattern == "read" || pattern == "write" {
+		return strings.HasPrefix(name, "RPC_RRDB_RRDB_") && isWrite(name) == (pattern == "write")
 	}
 	if strings.EqualFold(pattern, name) {
 		return true

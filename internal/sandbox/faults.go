@@ -48,6 +48,8 @@ func (c *Cluster) Inject(f Fault) (int, error) {
 	switch {
 	case f.onCalls():
 		c.resetHook()
+	case f.Kind == FaultCapacity:
+		c.resetCapacity()
 	case f.Every > 0:
 		c.repeat(id, a)
 	}
@@ -64,6 +66,7 @@ func (c *Cluster) Clear(id int) error {
 	}
 	c.faults.mu.Unlock()
 	c.resetHook()
+	c.resetCapacity()
 	if id != 0 {
 		return nil
 	}

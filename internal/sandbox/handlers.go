@@ -107,7 +107,11 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 		if write {
 			r.part.noteUpdate(q.Name, q.Args)
 		}
-		return f(r, q, m, out)
+		out = f(r, q, m, out)
+		if q.detached || r.ops[q.op]%latencySample == 1 {
+			r.measure(q, 0)
+		}
+		return out
 	}
 	var run handler
 	run = func(q *request, out []byte) []byte {
@@ -131,6 +135,18 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 				q.srv.perf.refused(write, a.code)
 			}
 			return q.refuse(a, run, out)
+		}
+		load := q.srv.node.queueFor(q)
+		if load != nil && load.full(r.now()) {
+			q.srv.perf.refused(write, orDefault(load.fault.Code, idl.ErrBusy))
+			return q.fail(out, orDefault(load.fault.Code, idl.ErrBusy))
+		}
+		if load != nil && !write {
+			mark := len(out)
+			return load.later(r, q, execute(r, q, m, out), mark)
+		}
+		if load != nil {
+			q.queueFor = max(q.queueFor, load.take(r.now(), rowsWritten(m), int(q.BodyLength)))
 		}
 		if write && (q.queueFor > 0 || len(r.queue) > 0) {
 			r.enqueue(q, q.queueFor, func(q *request, out []byte) []byte {

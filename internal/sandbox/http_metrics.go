@@ -16,6 +16,8 @@ type metricEntity struct {
 	attributes map[string]string
 	// values are whole numbers: counters since the server started, or gauges.
 	values map[string]int64
+	// latencies are p50, p90, p95, p99 and p999 by name.
+	latencies map[string][]int64
 }
 
 // metricFilter is what a request for /metrics chooses; an empty list chooses all.
@@ -116,6 +118,7 @@ func (e metricEntity) json(f metricFilter) string {
 		}
 		list = append(list, m.text())
 	}
+	list = append(list, e.latenciesJSON(f)...)
 	if len(list) == 0 {
 		return ""
 	}
@@ -144,10 +147,11 @@ func (s *server) metrics() []metricEntity {
 	own.values["bulk_load_running_count"] = int64(loads.running)
 	own.values["bulk_load_ingestion_max_duration_ms"] = loads.ingestion.Milliseconds()
 	own.values["bulk_load_max_duration_ms"] = loads.longest.Milliseconds()
-	list := []metricEntity{own}
+	list := []metricEntity{own, s.diskMetrics()}
 	for _, r := range s.node.sorted() {
 		list = append(list, r.metrics())
 	}
+	s.distortMetrics(list)
 	return list
 }
 
@@ -169,6 +173,7 @@ func (r *replica) metrics() metricEntity {
 		},
 	}
 	r.fileMetrics(e.values)
+	e.latencies = r.latencyMetrics()
 	for _, d := range r.dups {
 		e.values["dup_pending_mutations"] += d.pending()
 	}

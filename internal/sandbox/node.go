@@ -22,6 +22,8 @@ type replicaNode struct {
 	replicas atomic.Pointer[map[int32]*tableReplicas]
 	// checkpoints counts those that are being made for duplications.
 	checkpoints atomic.Int64
+	// load are the queues of a limited capacity, nil for none; replaced, never changed.
+	load atomic.Pointer[[]*workQueue]
 	// downloads counts replicas that download for a bulk load, compactions those that compact.
 	downloads, compactions atomic.Int64
 
@@ -112,6 +114,7 @@ func (c *Cluster) killNodeLocked(n *replicaNode) {
 		r.become(idl.ReplicaInactive, r.ballot)
 		r.part.mu.Lock()
 		clear(r.ops)
+		clear(r.latencies)
 		// Memory is gone: envs come back with config sync, a default TTL whose env was
 		// deleted does not.
 		r.env = newReplicaEnv()

@@ -21,7 +21,7 @@ const (
 	number      counterKind = "NUMBER"
 	volatile    counterKind = "VOLATILE_NUMBER"
 	rate        counterKind = "RATE"
-	percentiles counterKind = "NUMBER_PERCENTILES"
+	percentiles counterKind = "PERCENTILE"
 )
 
 // counter is one perf counter.
@@ -94,8 +94,15 @@ func (p *perf) refused(write bool, code idl.ErrorCode) {
 	}
 }
 
-// fill sets the values of rates and volatile numbers, after a new snapshot when it
-// is time for one.
+// due tells whether it is time for a new snapshot.
+func (p *perf) due(now time.Time, interval time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.values == nil || now.Sub(p.at) >= interval
+}
+
+// fill sets the values of rates, volatile numbers and percentiles, after a new snapshot
+// when it is time for one.
 func (p *perf) fill(list []counter, now time.Time, interval time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,7 +110,7 @@ func (p *perf) fill(list []counter, now time.Time, interval time.Duration) {
 		p.snapshot(list, now)
 	}
 	for i := range list {
-		if c := &list[i]; c.kind == rate || c.kind == volatile {
+		if c := &list[i]; c.kind == rate || c.kind == volatile || c.kind == percentiles {
 			c.value = p.values[c.name]
 		}
 		if list[i].level != nil {
@@ -123,6 +130,8 @@ func (p *perf) snapshot(list []counter, now time.Time) {
 		}
 		totals[c.name] = c.total
 		switch {
+		case c.kind == percentiles:
+			values[c.name] = c.value
 		case c.gauge != nil:
 			values[c.name] = float64(c.gauge.Swap(0))
 		case c.kind == volatile:
@@ -136,16 +145,20 @@ func (p *perf) snapshot(list []counter, now time.Time) {
 
 // counters are all counters of the server, ordered by name.
 func (s *server) counters() []counter {
-	list := s.profilerCounters()
+	now, interval := s.c.now(), s.c.scaledSeconds(s.flagInt(flagSnapshotSecs))
+	due := s.perf.due(now, interval)
+	list := s.profilerCounters(due)
 	list = append(list, memoryCounters()...)
 	if s.node != nil {
 		list = append(list, s.stubCounters()...)
+		list = append(list, s.tableLatencies(due)...)
 		for _, r := range s.node.sorted() {
-			list = append(list, r.counters()...)
+			list = append(list, r.counters(due)...)
 		}
 	}
 	slices.SortFunc(list, func(a, b counter) int { return cmp.Compare(a.name, b.name) })
-	s.perf.fill(list, s.c.now(), s.c.scaledSeconds(s.flagInt(flagSnapshotSecs)))
+	s.perf.fill(list, now, interval)
+	s.distort(list)
 	return list
 }
 

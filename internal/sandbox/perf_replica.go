@@ -26,7 +26,7 @@ func qpsCounters() map[string][]string {
 
 // counters are those of one replica. The estimate of keys counts what RocksDB would:
 // expired rows and the server's own empty-key row too.
-func (r *replica) counters() []counter {
+func (r *replica) counters(due bool) []counter {
 	r.part.mu.Lock()
 	defer r.part.mu.Unlock()
 	at := fmt.Sprintf("@%d.%d", r.gpid.AppID, r.gpid.Partition)
@@ -50,6 +50,14 @@ func (r *replica) counters() []counter {
 	written.total = uint64(r.part.levels.written)
 	reject := counter{name: "replica*eon.replica*recent.write.bulk.load.ingestion.reject.count" + at, kind: volatile, total: uint64(r.counts.rejected)}
 	list = append(list, written, reject)
+	for name, rpcs := range latencyKinds() {
+		c := app(name+"_latency", "statistic the latency of "+name+" request", percentiles, 0)
+		var samples []uint32
+		if due {
+			samples = r.latenciesOf(rpcs)
+		}
+		list = withPercentiles(list, c.name, c.help, due, samples)
+	}
 	for name, rpcs := range qpsCounters() {
 		c := app(name+"_qps", "statistic the qps of "+name+" request", rate, 0)
 		for _, rpc := range rpcs {

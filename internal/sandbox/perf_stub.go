@@ -75,11 +75,11 @@ func idleCounters() []counter {
 	return list
 }
 
-// profilerCounters are those of RPCs on the server, which every server has. Latencies
-// are not measured.
-func (s *server) profilerCounters() []counter {
+// profilerCounters are those of RPCs on the server, which every server has.
+func (s *server) profilerCounters(due bool) []counter {
 	var list []counter
 	for _, rpc := range []string{idl.NameGet, idl.NameMultiGet, idl.NameBatchGet, idl.NamePut, idl.NameMultiPut} {
+		var samples []uint32
 		qps := counter{name: "zion*profiler*" + rpc + ".qps", kind: rate, help: rpc + ".qps"}
 		if s.node != nil {
 			op := s.table[rpc].op
@@ -87,9 +87,13 @@ func (s *server) profilerCounters() []counter {
 				r.part.mu.Lock()
 				defer r.part.mu.Unlock()
 				qps.total += r.ops[op]
+				if due {
+					samples = append(samples, r.latenciesOf([]string{rpc})...)
+				}
 			})
 		}
-		list = append(list, qps, counter{name: "zion*profiler*" + rpc + ".latency.server", kind: percentiles})
+		name := "zion*profiler*" + rpc + ".latency.server"
+		list = withPercentiles(append(list, qps), name, name, due, samples)
 	}
 	return list
 }

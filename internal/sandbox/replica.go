@@ -29,8 +29,9 @@ type replica struct {
 	scans                           scanContexts
 	// synced is the decree up to which a secondary knows mutations as committed.
 	synced int64
-	// ops counts executed requests by handler.
-	ops []uint64
+	// ops counts executed requests by handler; latencies are samples of how long they took.
+	ops       []uint64
+	latencies []*latencies
 
 	// duplicating makes the replica refuse writes that cannot be repeated elsewhere; it
 	// comes with config sync and is lost with the process. rejected counts them.
@@ -55,18 +56,19 @@ type replica struct {
 func newReplica(node *replicaNode, t *table, index int32) *replica {
 	gpid := idl.Gpid{AppID: t.info.AppID, Partition: index}
 	return &replica{
-		node:   node,
-		gpid:   gpid,
-		part:   t.partitions[index].data,
-		table:  t.info.AppName,
-		ack:    newPutAck(gpid, node.srv.addr),
-		status: idl.ReplicaInactive,
-		env:    newReplicaEnv(),
-		scans:  newScanContexts(node.c.rand64()),
-		ops:    make([]uint64, node.c.ops),
-		dups:   make(map[int32]*duplicator),
-		cold:   coldContexts{},
-		staged: make(map[string]stagedFile),
+		node:      node,
+		gpid:      gpid,
+		part:      t.partitions[index].data,
+		table:     t.info.AppName,
+		ack:       newPutAck(gpid, node.srv.addr),
+		status:    idl.ReplicaInactive,
+		env:       newReplicaEnv(),
+		scans:     newScanContexts(node.c.rand64()),
+		ops:       make([]uint64, node.c.ops),
+		dups:      make(map[int32]*duplicator),
+		latencies: make([]*latencies, node.c.ops),
+		cold:      coldContexts{},
+		staged:    make(map[string]stagedFile),
 
 		manual: manualCompaction{finished: t.partitions[index].data.compacted, trigger: t.partitions[index].data.compactTrigger},
 

@@ -26,6 +26,12 @@ type request struct {
 	queueFor time.Duration
 	// hook judges the reply of a request that is answered later, nil when nothing does.
 	hook Hook
+	// arrived is when the bytes of the request were read; detached, that it was not answered
+	// with what was read with it.
+	arrived  time.Time
+	detached bool
+	// rows is how many rows a read answers, 0 when it is not a read of many.
+	rows int
 	// epoch is that of the process which got the request, once it is detached.
 	epoch int64
 	dec   idl.Decoder
@@ -36,6 +42,7 @@ func (q *request) detach() *request {
 	d := *q
 	d.Args = bytes.Clone(q.Args)
 	d.epoch = q.srv.epoch.Load()
+	d.detached = true
 	return &d
 }
 

@@ -38,6 +38,7 @@ func multiGet(r *replica, q *request, m *idl.MultiGetRequest, out []byte) []byte
 		g.resp.Error = idl.StatusIncomplete
 	}
 	r.env.readSize.consume(g.size)
+	q.rows = len(g.resp.Kvs)
 	return q.reply(out, g.resp)
 }
 

@@ -88,6 +88,7 @@ func (r *replica) continueScan(q *request, sc *scanContext, iterations int, out 
 	w := newScanWriter(out, q)
 	b := sc.fill(limit, func(found row) { w.add(found, sc.noValue, sc.expireTs) })
 	r.env.readSize.consume(b.bytes)
+	q.rows = b.count
 	resp := r.scanReply(idl.StatusOK, scanDone)
 	if sc.countOnly {
 		resp.KvCount = new(int32(b.count))

@@ -13,7 +13,7 @@ import (
 
 // faultCommands are the verbs that disturb clusters.
 //
-//	fault CLUSTER KIND [rpc=RPC] [share=S] [times=N] [delay=D] [every=D] [server=N] [remote=NAME] [table=T] [partition=N] [code=C] [after] [metas]
+//	fault CLUSTER KIND [rpc=RPC] [share=S] [times=N] [delay=D] [every=D] [server=N] [remote=NAME] [rows=N] [bytes=N] [counter=NAME] [value=N] [table=T] [partition=N] [code=C] [after] [metas]
 //	fault CLUSTER clear     ends all of them that last, and starts dead servers
 func faultCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"fault": fault}
@@ -35,6 +35,12 @@ func fault(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
+func decimal(ts *testscript.TestScript, value string) float64 {
+	v, err := strconv.ParseFloat(value, 64)
+	ts.Check(err)
+	return v
+}
+
 func setFault(ts *testscript.TestScript, f *sandbox.Fault, key, value string) {
 	duration := func() time.Duration {
 		d, err := time.ParseDuration(value)
@@ -45,9 +51,7 @@ func setFault(ts *testscript.TestScript, f *sandbox.Fault, key, value string) {
 	case "rpc":
 		f.RPC = value
 	case "share":
-		share, err := strconv.ParseFloat(value, 64)
-		ts.Check(err)
-		f.Share = share
+		f.Share = decimal(ts, value)
 	case "times":
 		f.Times = number(ts, value)
 	case "delay":
@@ -58,6 +62,14 @@ func setFault(ts *testscript.TestScript, f *sandbox.Fault, key, value string) {
 		f.Server = new(number(ts, value))
 	case "partition":
 		f.Partition = new(number(ts, value))
+	case "rows":
+		f.Rows = decimal(ts, value)
+	case "bytes":
+		f.Bytes = decimal(ts, value)
+	case "counter":
+		f.Counter = value
+	case "value":
+		f.Value = decimal(ts, value)
 	case "remote":
 		f.Remote = value
 	case "table":
