@@ -61,6 +61,8 @@ const (
 	CodeProviderWanted    Code = "PM1062"
 	CodeBackupPath        Code = "PM1063"
 	CodeSourceBackup      Code = "PM1064"
+	CodeFilter            Code = "PM1065"
+	CodeConflict          Code = "PM1066"
 )
 
 // CodeInfo explains one code, for documentation.

@@ -56,5 +56,7 @@ func codeTable() []CodeInfo {
 		{CodeProviderWanted, "no provider", "The value is not a reference to a provider block.", "provider = provider.NAME"},
 		{CodeBackupPath, "malformed path", "A path below a provider's root is malformed, or servers refuse it there.", "relative, without spaces and without .., like \"migrations/orders\""},
 		{CodeSourceBackup, "source is a backup", "A source names a living table and a backup.", "name one of them"},
+		{CodeFilter, "malformed filter", "A filter of rows is not anywhere:, prefix:, postfix: or exact: with a pattern behind it.", `like "prefix:user_"; \xHH in the pattern is a byte`},
+		{CodeConflict, "options exclude each other", "Two settings cannot be honoured together.", "remove one of them"},
 	}
 }

@@ -49,7 +49,7 @@ func (l *loader) decodeMigration(b *hclsyntax.Block) *Migration {
 		m.Limits = l.decodeLimits(lb)
 	}
 	// Without a known method there is nothing to hold the rest against: everything may be meant.
-	parts := methodParts{when: true, drop: true, backup: true}
+	parts := methodParts{when: true, drop: true, backup: true, sample: true}
 	var rules methodRules
 	if mb := c.block("method"); mb != nil {
 		if rules = l.decodeMethod(mb); rules != nil {

@@ -9,13 +9,8 @@ import (
 )
 
 func duplicationSpec() bodySpec {
-	return bodySpec{
-		what: `the block of method "duplication"`,
-		attrs: append([]attrSpec{
-			{name: "fail_mode"}, {name: "return_ticket"}, {name: "drop_follower"},
-			{name: "source_writes", elsewhere: copyOnly},
-		}, fileMethodArguments()...),
-	}
+	return specOf("duplication", []attrSpec{{name: "fail_mode"}, {name: "return_ticket"}, {name: "drop_follower"},
+		{name: "source_writes", elsewhere: copyOnly}}, elsewhere(copyOnly, copyArguments()), fileMethodArguments())
 }
 
 func (l *loader) decodeDuplication(b *hclsyntax.Block) *DuplicationMethod {

@@ -1,13 +1,22 @@
 package schema
 
-import "github.com/hashicorp/hcl/v2/hclsyntax"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
 
 func verifySpec(parts methodParts) bodySpec {
 	when := attrSpec{name: "when"}
 	if !parts.when {
 		when.elsewhere = duplicationOnly
 	}
-	return bodySpec{what: "a verify block", attrs: []attrSpec{{name: "mode"}, when}}
+	sample := attrSpec{name: "sample"}
+	if !parts.sample {
+		sample.elsewhere = copyOnly
+	}
+	return bodySpec{what: "a verify block", attrs: []attrSpec{{name: "mode"}, when, sample}}
 }
 
 // decodeVerify gives the declared comparison; without a block everything is compared.
@@ -16,12 +25,30 @@ func (l *loader) decodeVerify(b *hclsyntax.Block, parts methodParts) Verify {
 		return Verify{Mode: VerifyFull}
 	}
 	c := l.check(verifySpec(parts), b.Body, b.DefRange())
-	mode, at := choice(l, c, "mode", VerifyFull, []VerifyMode{VerifySample, VerifyCount}, VerifyFull, VerifyOff)
-	if mode == VerifySample || mode == VerifyCount {
-		l.errorf(CodeNotYet, at, `available: mode = "full" or "off"`, "verification by %s is not in this release", mode)
+	allowed, later := []VerifyMode{VerifyFull, VerifyOff}, []VerifyMode{VerifySample, VerifyCount}
+	if parts.sample {
+		allowed, later = []VerifyMode{VerifyFull, VerifySample, VerifyCount, VerifyOff}, nil
+	}
+	mode, at := choice(l, c, "mode", VerifyFull, later, allowed...)
+	if !slices.Contains(allowed, mode) {
+		l.errorf(CodeNotYet, at, `available: mode = "full" or "off"`, "verification by %s is only supported by method copy in this release", mode)
 	}
 	when, _ := choice(l, c, "when", "", nil, VerifyBeforeFence, VerifyInWindow)
-	return Verify{Mode: mode, When: when, Range: b.DefRange()}
+	return Verify{Mode: mode, When: when, Sample: l.sample(c, mode), Range: b.DefRange()}
+}
+
+// sample gives the share of the hash keys that is compared, 0 where everything or nothing is.
+func (l *loader) sample(c *content, mode VerifyMode) float64 {
+	a := c.attrs["sample"]
+	share := l.percent(c, "sample")
+	switch {
+	case mode != VerifySample && a != nil && share > 0:
+		l.errorf(CodeNoEffect, a.NameRange, fmt.Sprintf("declare mode = %q, or remove it", VerifySample),
+			"\"sample\" has no effect with mode = %q", mode)
+	case mode == VerifySample && share == 0:
+		return DefaultSample
+	}
+	return share
 }
 
 func afterSpec() bodySpec {

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -24,8 +25,7 @@ func splitArguments() []attrSpec {
 
 // otherMethods are the arguments of methods that go through no files.
 func otherMethods() []attrSpec {
-	return []attrSpec{{name: "fail_mode", elsewhere: duplicationOnly}, {name: "return_ticket", elsewhere: duplicationOnly},
-		{name: "drop_follower", elsewhere: duplicationOnly}}
+	return append(duplicationArguments(), elsewhere(copyOnly, copyArguments())...)
 }
 
 func elsewhere(where string, specs []attrSpec) []attrSpec {
@@ -82,13 +82,13 @@ func (l *loader) decodeDualWrite(b *hclsyntax.Block) *DualWriteMethod {
 	return m
 }
 
-// sourceWrites gives the declared source_writes; catch_up is not in this release.
-func (l *loader) sourceWrites(c *content) SourceWrites {
-	mode, at := choice(l, c, "source_writes", SourceWritesStopped,
-		[]SourceWrites{sourceWritesCatchUp}, SourceWritesStopped, SourceWritesFenced, SourceWritesAccepted)
-	if mode == sourceWritesCatchUp {
-		l.errorf(CodeMethodUnavailable, at, "with \"fenced\" the copy is exact and clients cannot write meanwhile",
-			"source_writes = %q is not in this release; available: accepted, fenced, stopped", mode)
+// sourceWrites gives the declared source_writes. What only some methods do besides is in more.
+func (l *loader) sourceWrites(c *content, more ...SourceWrites) SourceWrites {
+	allowed := append([]SourceWrites{SourceWritesStopped, SourceWritesFenced, SourceWritesAccepted}, more...)
+	mode, at := choice(l, c, "source_writes", SourceWritesStopped, []SourceWrites{SourceWritesCatchUp}, allowed...)
+	if !slices.Contains(allowed, mode) {
+		l.errorf(CodeMethodUnavailable, at, "method \"copy\" has it; with \"fenced\" the backup is exact and clients cannot write meanwhile",
+			"source_writes = %q is not in this release with a backup; available: accepted, fenced, stopped", mode)
 	}
 	return mode
 }

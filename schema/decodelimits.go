@@ -27,7 +27,8 @@ func sendRateSpec() bodySpec {
 }
 
 func stopIfSpec() bodySpec {
-	return bodySpec{what: "a stop_if block", attrs: []attrSpec{{name: "source_p99"}, {name: "disk_free"}}}
+	return bodySpec{what: "a stop_if block", attrs: []attrSpec{{name: "source_p99"}, {name: "target_p99"}, {name: "disk_free"},
+		{name: "pending_compaction"}, {name: "failures_per_second"}}}
 }
 
 func (l *loader) decodeLimits(b *hclsyntax.Block) Limits {
@@ -39,7 +40,10 @@ func (l *loader) decodeLimits(b *hclsyntax.Block) Limits {
 	out.BytesPerSecond, _ = l.size(c, "bytes_per_second", false)
 	inFlight, _ := l.integer(c, "in_flight", 1, maxInFlight, CodeLimit, none)
 	out.InFlight = int(inFlight)
-	windows, _, _ := l.textList(c, "window", false)
+	windows, at, ok := l.textList(c, "window", false)
+	if ok && len(windows) == 0 {
+		l.errorf(CodeValue, at, "leave it out to have no window", "\"window\" lists no window, so that nothing would ever move")
+	}
 	for _, item := range windows {
 		if w, ok := l.window(item); ok {
 			out.Window = append(out.Window, w)
@@ -49,11 +53,23 @@ func (l *loader) decodeLimits(b *hclsyntax.Block) Limits {
 		out.SendRate = l.decodeSendRate(sb)
 	}
 	if sb := c.block("stop_if"); sb != nil {
-		sc := l.check(stopIfSpec(), sb.Body, sb.DefRange())
-		p99, _ := l.duration(sc, "source_p99", false)
-		out.StopIf = &StopIf{SourceP99: p99, DiskFree: l.percent(sc, "disk_free")}
+		out.StopIf = l.decodeStopIf(sb)
 	}
 	return out
+}
+
+func (l *loader) decodeStopIf(b *hclsyntax.Block) *StopIf {
+	c := l.check(stopIfSpec(), b.Body, b.DefRange())
+	var out StopIf
+	out.SourceP99, _ = l.duration(c, "source_p99", false)
+	out.TargetP99, _ = l.duration(c, "target_p99", false)
+	out.DiskFree = l.percent(c, "disk_free")
+	out.PendingCompaction, _ = l.size(c, "pending_compaction", false)
+	out.FailuresPerSecond = l.rate(c, "failures_per_second")
+	if len(b.Body.Attributes) == 0 && len(b.Body.Blocks) == 0 {
+		l.warnf(CodeNoEffect, b.DefRange(), `name a threshold, like source_p99 = "50ms"`, "stop_if has no threshold, so it stops nothing")
+	}
+	return &out
 }
 
 // rateWraps is the rate in bytes per second that servers take for 0: they turn their flags, MB in a uint32, into

@@ -24,6 +24,7 @@ type methodParts struct {
 	when   bool // verify.when
 	drop   bool // after.source = "drop"
 	backup bool // source.backup
+	sample bool // verify.mode "sample" and "count"
 }
 
 // availableMethods are the methods of this release: all of the language.
@@ -54,6 +55,12 @@ func (l *loader) decodeMethod(b *hclsyntax.Block) methodRules {
 	return nil
 }
 
+// duplicationArguments are refused by the other methods.
+func duplicationArguments() []attrSpec {
+	return []attrSpec{{name: "fail_mode", elsewhere: duplicationOnly}, {name: "return_ticket", elsewhere: duplicationOnly},
+		{name: "drop_follower", elsewhere: duplicationOnly}}
+}
+
 // fileMethodArguments are refused by the methods that move no files.
 func fileMethodArguments() []attrSpec {
 	return append(append(elsewhere(fileMethods, backupArguments()), elsewhere(loadMethods, splitArguments())...),
@@ -77,7 +84,7 @@ func (l *loader) refuseLimits(b *hclsyntax.Block, method, kept string, but ...st
 			}
 		}
 	}
-	if a := b.Body.Attributes["window"]; a != nil {
+	if a := b.Body.Attributes["window"]; a != nil && !slices.Contains(but, "window") {
 		refuse("window", a.NameRange)
 	}
 }

@@ -40,21 +40,55 @@
 //	    if_exists       = "fail"                  # fail | resume_empty | merge
 //	  }
 //	  method "copy" {
-//	    source_writes = "stopped"                 # stopped | fenced | accepted
+//	    source_writes = "stopped"                 # stopped | fenced | accepted | catch_up
 //	  }
 //	  limits {                                    # each may be left out: no limit
 //	    write_reject     = "90s"                  # how long a fence may reject writes
 //	    rows_per_second  = 200000
 //	    bytes_per_second = "64MiB"
 //	    in_flight        = 512                    # unacknowledged writes, up to 65536
+//	    window           = ["22:00-06:00 Asia/Shanghai"] # when rows may move, daily; without a zone UTC
+//	    stop_if {                                 # rows stop until it is better
+//	      source_p99          = "50ms"            # of requests, as the servers measure them
+//	      target_p99          = "100ms"
+//	      disk_free           = "15%"             # of the target's fullest server
+//	      pending_compaction  = "64GiB"           # of the target
+//	      failures_per_second = 10                # of requests to both tables, clients' as well
+//	    }
 //	  }
 //	  verify {
-//	    mode = "full"                             # full | off
+//	    mode   = "full"                           # full | sample | count | off
+//	    sample = "1%"                             # of the hash keys, with mode "sample"; default: 1%
 //	  }
-//	  after {                                     # with method copy only beside "fenced"
+//	  after {                                     # with method copy only beside "fenced" and "catch_up"
 //	    source = "unfence"                        # unfence | keep_fenced
 //	  }
-//	  approve = ["copy"]                          # gates that wait for a person: copy, unfence
+//	  approve = ["copy"]                          # gates that wait for a person: copy, unfence; fence with catch_up
+//	}
+//
+//	migration "some_orders" {     # which rows are copied, what of them, and how: each may be left out
+//	  source {
+//	    cluster = cluster.east
+//	    table   = "orders"
+//	  }
+//	  target {
+//	    cluster = cluster.west
+//	    table   = "some_orders"
+//	  }
+//	  method "copy" {
+//	    partitions            = [0, 3]            # of the source; default: all
+//	    hash_key              = "prefix:user_"    # anywhere: | prefix: | postfix: | exact: and a pattern
+//	    sort_key              = "exact:name"
+//	    value                 = "anywhere:xyz"
+//	    keep_ttl              = true              # false: rows arrive without their expiry
+//	    overwrite             = "always"          # always | never | never_unatomic: rows that the target has
+//	    copy_value            = true              # false: keys with empty values
+//	    multi_set             = "auto"            # auto | on | off: rows of a hash key in one request
+//	    multi_set_rows        = 500               # of one multi_set, up to 10000
+//	    multi_set_concurrency = 20                # multi_sets in flight per source partition, up to 1024
+//	    scan_batch            = 1000              # rows of one scan request, up to 10000
+//	    timeout               = "5s"              # of one request, from 100ms to 10m
+//	  }
 //	}
 //
 //	migration "users" {           # the servers ship rows and writes, clients go on meanwhile
@@ -176,10 +210,24 @@
 // a root. A null argument is one that is absent. Behind a metaproxy block the target keeps the source's name;
 // a return ticket needs such a block, and `pegmigrate complete` ends it early.
 //
-// Of the language but not of this release, and refused with that answer: source_writes = "catch_up";
-// verify.mode "sample" and "count"; after.source = "drop" with the methods copy, backup_restore and
-// backup_bulk_load; limits.send_rate with method copy; limits.window and limits.stop_if
-// (source_p99, disk_free). A setting that a method cannot honour is an error, never ignored.
+// Patterns of hash_key, sort_key and value are compared byte by byte. In them \xHH is a byte and \\ a
+// backslash; in the quotes of HCL each of these backslashes is written twice. A pattern with characters that
+// can be composed in two ways is better written in bytes: HCL composes them.
+//
+// overwrite = "never" leaves rows alone that the target has, by check_and_set, which servers refuse on a table that
+// is being duplicated; "never_unatomic" reads and then writes, so that a row which a client writes in between is
+// written over. Neither goes with multi_set = "on", whose requests have no condition, and copy_value = false not
+// with a filter of values.
+//
+// With source_writes = "catch_up" clients write while rows are copied; then their writes are rejected for as
+// long as it takes to compare both tables and to copy what differs, deletes included, within
+// limits.write_reject. It makes the target equal to the source: if_exists = "merge", an overwrite and another
+// verify.mode than "full" are refused beside it. The catch-up itself waits for no window.
+//
+// Of the language but not of this release, and refused with that answer: source_writes = "catch_up" with a backup;
+// with other methods than copy verify.mode "sample" and "count", limits.window and limits.stop_if; after.source =
+// "drop" with the methods copy, backup_restore and backup_bulk_load; limits.send_rate with method copy. A
+// setting that a method cannot honour is an error, never ignored.
 //
 // # Values
 //

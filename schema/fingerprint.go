@@ -29,6 +29,51 @@ type identity struct {
 	DropFollower bool              `json:"drop_follower,omitempty"`
 	Route        *route            `json:"route,omitempty"`
 	Files        *files            `json:"files,omitempty"`
+	Copy         *copied           `json:"copy,omitempty"`
+	Sample       float64           `json:"sample,omitempty"`
+}
+
+// copied is which rows a copy brings over, and what of them; nil when it brings all of them as they are.
+type copied struct {
+	Partitions []int32   `json:"partitions,omitempty"`
+	HashKey    string    `json:"hash_key,omitempty"`
+	SortKey    string    `json:"sort_key,omitempty"`
+	Value      string    `json:"value,omitempty"`
+	DropTTL    bool      `json:"drop_ttl,omitempty"`
+	DropValue  bool      `json:"drop_value,omitempty"`
+	Overwrite  Overwrite `json:"overwrite,omitempty"`
+}
+
+func copiedOf(o CopyOptions) *copied {
+	out := copied{Partitions: o.Partitions, HashKey: o.HashKey, SortKey: o.SortKey, Value: o.Value, DropTTL: o.DropTTL, DropValue: o.DropValue}
+	if o.Overwrite != OverwriteAlways {
+		out.Overwrite = o.Overwrite
+	}
+	if len(out.Partitions) == 0 && out.HashKey == "" && out.SortKey == "" && out.Value == "" && !out.DropTTL && !out.DropValue && out.Overwrite == "" {
+		return nil
+	}
+	return &out
+}
+
+// tuning is how a copy moves rows, nil when that is left to the engine.
+type tuning struct {
+	MultiSet            MultiSet `json:"multi_set,omitempty"`
+	MultiSetRows        int      `json:"multi_set_rows,omitempty"`
+	MultiSetConcurrency int      `json:"multi_set_concurrency,omitempty"`
+	ScanBatch           int      `json:"scan_batch,omitempty"`
+	Timeout             int64    `json:"timeout,omitempty"`
+}
+
+func tuningOf(o CopyOptions) *tuning {
+	out := tuning{MultiSet: o.MultiSet, MultiSetRows: o.MultiSetRows, MultiSetConcurrency: o.MultiSetConcurrency, ScanBatch: o.ScanBatch,
+		Timeout: int64(o.Timeout)}
+	if out.MultiSet == MultiSetAuto {
+		out.MultiSet = ""
+	}
+	if out == (tuning{}) {
+		return nil
+	}
+	return &out
 }
 
 // files is what a method that goes through files must keep. Name nodes and user are no part of it: one may be
@@ -103,6 +148,7 @@ type declaration struct {
 	Parallel       int       `json:"parallel,omitempty"`
 	NameNodes      []string  `json:"name_nodes,omitempty"` // both providers', as a set
 	Users          []string  `json:"users,omitempty"`
+	Tuning         *tuning   `json:"tuning,omitempty"`
 }
 
 const fingerprintFormat = 1
@@ -116,11 +162,11 @@ func fingerprints(m *Migration) (whole, identityOnly string) {
 		Target:     side{m.Target.Cluster.Label, m.Target.Table},
 		Partitions: m.Target.PartitionCount, Replicas: m.Target.ReplicaCount, Envs: m.Target.Envs,
 		IfExists: m.Target.IfExists, Method: m.Method.Kind(), Verify: m.Verify.Mode,
-		After: m.After.Source, Reserve: int64(m.After.Reserve), When: m.Verify.When,
+		After: m.After.Source, Reserve: int64(m.After.Reserve), When: m.Verify.When, Sample: m.Verify.Sample,
 	}
 	switch method := m.Method.(type) {
 	case *CopyMethod:
-		id.SourceWrites = method.SourceWrites
+		id.SourceWrites, id.Copy = method.SourceWrites, copiedOf(method.CopyOptions)
 	case *DuplicationMethod:
 		id.FailMode, id.ReturnTicket, id.DropFollower = method.FailMode, int64(method.ReturnTicket), method.DropFollower
 		if p := method.Cutover.MetaProxy; p != nil {
@@ -140,6 +186,9 @@ func fingerprints(m *Migration) (whole, identityOnly string) {
 		WriteReject: int64(m.Limits.WriteReject), RowsPerSecond: m.Limits.RowsPerSecond,
 		BytesPerSecond: m.Limits.BytesPerSecond, InFlight: m.Limits.InFlight, SendRate: m.Limits.SendRate,
 		Window: m.Limits.Window, StopIf: m.Limits.StopIf, Approve: m.Approve,
+	}
+	if method, ok := m.Method.(*CopyMethod); ok {
+		d.Tuning = tuningOf(method.CopyOptions)
 	}
 	if method, ok := m.Method.(*DuplicationMethod); ok {
 		d.LagThreshold, d.TrafficProof = method.Cutover.LagThreshold, int64(method.Cutover.TrafficProof)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
@@ -55,6 +56,9 @@ func FuzzLoad(f *testing.F) {
 			if d, ok := m.Method.(*DuplicationMethod); ok {
 				completeDuplication(t, m, d)
 			}
+			if c, ok := m.Method.(*CopyMethod); ok {
+				completeCopy(t, m, c)
+			}
 			if again.Migrations[i].Fingerprint != m.Fingerprint {
 				t.Fatal("formatting changed the fingerprint")
 			}
@@ -75,6 +79,27 @@ func completeDuplication(t *testing.T, m *Migration, d *DuplicationMethod) {
 	if p := d.Cutover.MetaProxy; p != nil {
 		if root, problem := parseRoot(p.Root); problem != "" || root != p.Root || len(p.Proxies) == 0 || m.Target.Table != m.Source.Table {
 			t.Fatalf("accepted with a bad route: %+v", p)
+		}
+	}
+}
+
+// completeCopy holds an accepted copy to what its types promise.
+func completeCopy(t *testing.T, m *Migration, c *CopyMethod) {
+	t.Helper()
+	for _, filter := range []string{c.HashKey, c.SortKey, c.Value} {
+		if problem, _ := filterProblem(filter); filter != "" && problem != "" {
+			t.Fatalf("accepted with the filter %q: %s", filter, problem)
+		}
+	}
+	if !slices.IsSorted(c.Partitions) || len(c.Partitions) > 0 && c.Partitions[0] < 0 ||
+		c.DropValue && c.Value != "" || c.Overwrite != OverwriteAlways && c.MultiSet == MultiSetOn ||
+		c.Fences() != (m.After.Source != AfterNone) || (m.Verify.Mode == VerifySample) != (m.Verify.Sample > 0) ||
+		c.SourceWrites == SourceWritesCatchUp && (m.Verify.Mode != VerifyFull || m.Target.IfExists == IfExistsMerge || c.Overwrite != OverwriteAlways) {
+		t.Fatalf("accepted but contradictory: %+v, %+v", m, c)
+	}
+	for _, w := range m.Limits.Window {
+		if again, ok := newLoader().window(textItem{text: w.String()}); !ok || again != w {
+			t.Fatalf("window %+v is written %q, and read as %+v", w, w, again)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,7 +17,7 @@ type Limits struct {
 	// InFlight is the number of unacknowledged writes, at most 65536.
 	InFlight int
 	// SendRate, Window and StopIf are nil in a Migration whose method cannot honour them: they
-	// are refused, never ignored.
+	// are refused, never ignored. Window and StopIf are of method copy.
 	SendRate *SendRate
 	Window   []Window
 	StopIf   *StopIf
@@ -37,8 +38,20 @@ type Window struct {
 	Zone     string        // IANA name as declared, "UTC" when absent
 }
 
-// StopIf holds the thresholds of the clusters' health at which work stops. Zero means not declared.
+// String is the declared form, with the zone always: "22:00-06:00 UTC".
+func (w Window) String() string {
+	clock := func(d time.Duration) string {
+		return fmt.Sprintf("%02d:%02d", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return clock(w.From) + "-" + clock(w.To) + " " + w.Zone
+}
+
+// StopIf holds the thresholds of the clusters' health at which rows stop moving until it is better. Zero means
+// not declared.
 type StopIf struct {
-	SourceP99 time.Duration
-	DiskFree  float64 // share of the disk that is free, above 0 and below 1
+	// SourceP99 and TargetP99 are of requests as the servers measure them.
+	SourceP99, TargetP99 time.Duration
+	DiskFree             float64 // share of the target's disks that is free, above 0 and below 1
+	PendingCompaction    int64   // bytes, of the target
+	FailuresPerSecond    float64 // of requests to both tables, those of clients included
 }

@@ -46,7 +46,7 @@ func TestLoadFull(t *testing.T) {
 			Target: Target{Cluster: west, Table: "orders.v2", PartitionCount: new(int32(64)), ReplicaCount: new(int32(3)),
 				Envs:     map[string]string{"default_ttl": "86400", "manual_compact.disabled": "true", "replica.slow_query_threshold": "100", "rocksdb.usage_scenario": ""},
 				IfExists: IfExistsResumeEmpty},
-			Method:  &CopyMethod{SourceWrites: SourceWritesFenced},
+			Method:  &CopyMethod{SourceWrites: SourceWritesFenced, CopyOptions: plain()},
 			Limits:  Limits{WriteReject: 90 * time.Minute, RowsPerSecond: 100000, BytesPerSecond: 64 << 20, InFlight: 512},
 			Verify:  Verify{Mode: VerifyFull},
 			After:   After{Source: AfterKeepFenced},
@@ -56,7 +56,7 @@ func TestLoadFull(t *testing.T) {
 			Name:   "users",
 			Source: Source{Cluster: east, Table: "users"},
 			Target: Target{Cluster: west, Table: "users", IfExists: IfExistsFail},
-			Method: &CopyMethod{SourceWrites: SourceWritesStopped},
+			Method: &CopyMethod{SourceWrites: SourceWritesStopped, CopyOptions: plain()},
 			Verify: Verify{Mode: VerifyFull},
 		},
 	}

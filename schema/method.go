@@ -10,9 +10,10 @@ type Method interface {
 	sealedMethod()
 }
 
-// CopyMethod reads every row of the source and writes it to the target.
+// CopyMethod reads rows of the source and writes them to the target.
 type CopyMethod struct {
 	SourceWrites SourceWrites
+	CopyOptions
 }
 
 // SourceWrites says what keeps the source from changing under the copy.
@@ -27,11 +28,15 @@ const (
 	SourceWritesFenced SourceWrites = "fenced"
 	// SourceWritesAccepted lets clients write: rows that change meanwhile may differ at the end.
 	SourceWritesAccepted SourceWrites = "accepted"
+	// SourceWritesCatchUp lets clients write while rows are copied, and then rejects their writes for as long
+	// as it takes to compare both tables and to copy what differs. Method copy only.
+	SourceWritesCatchUp SourceWrites = "catch_up"
 )
 
 // The gates of method copy.
 const (
 	GateCopy    = "copy"    // before the source is fenced and the first row moves; the target exists by then
+	GateFence   = "fence"   // before the source is fenced, with SourceWritesCatchUp; the rows are copied by then
 	GateUnfence = "unfence" // before the fence is lifted or handed over; only with a fence
 )
 
@@ -40,10 +45,18 @@ func (*CopyMethod) Kind() string { return "copy" }
 
 // Gates implements Method. GateUnfence exists only where there is a fence.
 func (m *CopyMethod) Gates() []string {
-	if m.SourceWrites == SourceWritesFenced {
+	switch m.SourceWrites {
+	case SourceWritesFenced:
 		return []string{GateCopy, GateUnfence}
+	case SourceWritesCatchUp:
+		return []string{GateCopy, GateFence, GateUnfence}
 	}
 	return []string{GateCopy}
+}
+
+// Fences says whether the source rejects the writes of clients for some time.
+func (m *CopyMethod) Fences() bool {
+	return m.SourceWrites == SourceWritesFenced || m.SourceWrites == SourceWritesCatchUp
 }
 
 func (*CopyMethod) sealedMethod() {}

@@ -22,7 +22,8 @@ type Migration struct {
 	// comments, the way a value was computed, and a default written out do not change it.
 	Fingerprint string
 	// IdentityFingerprint leaves out what may be changed while a migration is under way: Limits,
-	// Approve, and of method duplication LagThreshold, TrafficProof and Proxies. A run that was begun
+	// Approve, of method duplication LagThreshold, TrafficProof and Proxies, of method copy MultiSet and what
+	// follows it in CopyOptions. A run that was begun
 	// under another identity must not be resumed.
 	IdentityFingerprint string
 }
@@ -95,18 +96,22 @@ const (
 type Verify struct {
 	Mode VerifyMode
 	// When is "" for methods that have no cut-over, and with VerifyOff.
-	When  VerifyWhen
-	Range hcl.Range // zero when the block is absent
+	When VerifyWhen
+	// Sample is the share of the hash keys that VerifySample compares, above 0 and below 1; 0 with other modes.
+	Sample float64
+	Range  hcl.Range // zero when the block is absent
 }
 
 // VerifyMode is how much is compared.
 type VerifyMode string
 
-// The values of verify.mode. The default is VerifyFull. This release refuses VerifySample and
-// VerifyCount when it loads a configuration, so no checked Migration carries them.
+// The values of verify.mode. The default is VerifyFull. VerifySample and VerifyCount are of method copy only.
 const (
 	VerifyFull   VerifyMode = "full"
-	VerifySample VerifyMode = "sample"
-	VerifyCount  VerifyMode = "count"
+	VerifySample VerifyMode = "sample" // every row of some hash keys
+	VerifyCount  VerifyMode = "count"  // how many rows there are
 	VerifyOff    VerifyMode = "off"
 )
+
+// DefaultSample is the share that VerifySample compares when none is declared.
+const DefaultSample = 0.01

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones of windows, on machines that have no database of them
 
 	"github.com/dustin/go-humanize"
 	"github.com/zclconf/go-cty/cty"
@@ -136,6 +137,20 @@ func (l *loader) percent(c *content, name string) float64 {
 	return f / 100
 }
 
+// rate gives an argument that is a number of events per second, greater than zero; 0 when it is absent or wrong.
+func (l *loader) rate(c *content, name string) float64 {
+	v, at, ok := l.typed(c, name, false, cty.Number)
+	if !ok {
+		return 0
+	}
+	f, _ := v.AsBigFloat().Float64()
+	if !(f > 0 && f < math.MaxInt32) {
+		l.errorf(CodeLimit, at, leaveOut(false), "%q must be a number greater than zero, not %s", name, numberText(v))
+		return 0
+	}
+	return f
+}
+
 var windowPattern = regexp.MustCompile(`^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)(?: ([A-Za-z0-9_+/-]{1,64}))?$`)
 
 // window reads "22:00-06:00 Asia/Shanghai".
@@ -148,6 +163,11 @@ func (l *loader) window(item textItem) (Window, bool) {
 	w := Window{From: clockTime(m[1], m[2]), To: clockTime(m[3], m[4]), Zone: m[5]}
 	if w.Zone == "" {
 		w.Zone = "UTC"
+	}
+	// "Local" would mean another time on another machine.
+	if _, err := time.LoadLocation(w.Zone); err != nil || w.Zone == "Local" {
+		l.errorf(CodeValue, item.at, `name one of the IANA database, like "Asia/Shanghai"; without one it is UTC`, "there is no time zone %q", w.Zone)
+		return Window{}, false
 	}
 	return w, true
 }
