@@ -127,7 +127,7 @@ func mayImport() map[string][]string {
 		// The engines know clusters, and no plan.
 		"internal/scan":   {"internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey", "internal/rowfilter"},
 		"internal/copier": {"internal/pace", "internal/rowfilter", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
-		"internal/differ": {"internal/pace", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
+		"internal/differ": {"internal/pace", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey", "internal/rowfilter"},
 		// Route records and proxies; it gives plans their facts.
 		"internal/metaproxy": {"plan", "schema", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 		// A witness is worth what it does not share with us.

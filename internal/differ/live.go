@@ -67,6 +67,13 @@ func (o LiveOptions) withDefaults() LiveOptions {
 	return o
 }
 
+// liveRules are those of tables that clients write to.
+func liveRules(o *LiveOptions) rules {
+	r := newRules(&o.Options)
+	r.live, r.targetTTL = true, o.TargetTTL
+	return r
+}
+
 // LiveResult is the outcome of a live comparison.
 type LiveResult struct {
 	Result
@@ -96,7 +103,8 @@ func RunLive(ctx context.Context, src, dst LiveTable, resume []Cursor, opts Live
 	if err != nil {
 		return LiveResult{}, err
 	}
-	r.live, r.rules.live, r.rules.targetTTL = &opts, true, opts.TargetTTL
+	r.live, r.rules = &opts, liveRules(&opts)
+	r.rules.tolerance, r.rules.clock = r.opts.Tolerance, r.opts.Clock
 	if !opts.Still {
 		r.watch = newWatchlist(r, src, dst)
 	}

@@ -247,7 +247,7 @@ func TestLiveDrift(t *testing.T) {
 			src, dst := newLiveTable(1), newLiveTable(1)
 			src.put(scan.Row{Key: key("h", "s"), Value: []byte("v"), Expire: c.source})
 			dst.put(scan.Row{Key: key("h", "s"), Value: []byte("v"), Expire: c.target})
-			opts := LiveOptions{Still: true, TargetTTL: c.targetTTL, ExpirySkew: c.skew, Options: Options{SourceTTL: c.sourceTTL}}
+			opts := LiveOptions{Still: true, TargetTTL: c.targetTTL, Options: Options{SourceTTL: c.sourceTTL, ExpirySkew: c.skew}}
 			result, err := RunLive(t.Context(), src, dst, nil, opts, nil, nil)
 			if err != nil || (result.Drifted == 1) != c.drifted || (result.Expiry == 1) == c.drifted {
 				t.Errorf("%+v, %v", result.Counts, err)

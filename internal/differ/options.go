@@ -7,8 +7,28 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
+// Method is how two tables are compared.
+type Method string
+
+// The methods. Both find the same differences.
+const (
+	// MethodAuto takes MethodDigest where partition counts leave MethodMerge fewer units than
+	// workers, and MethodMerge otherwise.
+	MethodAuto Method = ""
+	// MethodMerge walks both tables in the order of keys, one scan per side. As many units as the
+	// counts of partitions have a common divisor run at the same time.
+	MethodMerge Method = "merge"
+	// MethodDigest sums up hashes of rows per bucket of the hash of the hash key, every partition of
+	// either side by itself, and then compares the rows of unequal buckets only.
+	MethodDigest Method = "digest"
+)
+
 // Options tune a comparison. The zero value of every field is usable.
 type Options struct {
+	// Method is how the tables are compared. Cursors of an earlier run overrule MethodAuto.
+	Method Method
+	// Selection says which rows are compared, and what of them. The zero value: all of all rows.
+	Selection Selection
 	// Workers is how many units are compared at the same time, 1 to 64 (default 8). Fewer
 	// are when their partitions together exceed 256 open scans.
 	Workers int
@@ -28,11 +48,19 @@ type Options struct {
 	// is counted as Stamped then, not as different (server/key_ttl_compaction_filter.h).
 	SourceTTL uint32
 	// StampTTL is the default_ttl of the target in seconds, 0 for none, that rows came in under: one without
-	// expiry may have got one that lies so far ahead at most, and is counted as Stamped then. Run only;
-	// live comparisons have LiveOptions.TargetTTL.
+	// expiry may have got one that lies so far ahead at most, and is counted as Stamped then. Where both
+	// sides may have given a row an expiry of their own it is counted as Drifted. Not for live comparisons,
+	// which have LiveOptions.TargetTTL.
 	StampTTL uint32
+	// ExpirySkew is how far expiries may be apart, in seconds, when nobody ships rows but clients write both
+	// tables: they turn a time to live into a moment for each of them, and again when they repeat a write. Rows
+	// whose expiries are no further apart are counted as Drifted. Default 0.
+	ExpirySkew uint32
+	// OnDrift is told of every row that counts as Stamped or Drifted, as OnDifference is of others. May be nil.
+	OnDrift func(Difference)
 	// OnEqual is told of every row that both sides have with the same value and expiry, one at a time with
-	// OnDifference and as that; its row is valid during the call. Run only. May be nil.
+	// OnDifference and as that; its row is valid during the call. Run only, and it makes MethodAuto and MethodDigest
+	// MethodMerge. May be nil.
 	OnEqual func(row *scan.Row)
 	// OnDifference is told of every difference, one at a time, in the order of keys within
 	// a unit. It may take its time: the unit waits. May be nil.

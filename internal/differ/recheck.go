@@ -24,8 +24,7 @@ const (
 func Recheck(ctx context.Context, src, dst LiveTable, keys [][]byte, opts LiveOptions) (Result, error) {
 	opts.Still = true
 	opts.Options = opts.withDefaults().Options.withDefaults()
-	c := &recheck{src: src, dst: dst, limit: opts.GiveUpAfter,
-		rules: rules{sourceTTL: opts.SourceTTL, targetTTL: opts.TargetTTL, skew: opts.ExpirySkew, tolerance: opts.Tolerance, clock: opts.Clock}}
+	c := &recheck{src: src, dst: dst, limit: opts.GiveUpAfter, rules: liveRules(&opts)}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(looksAtOnce)
 	for _, key := range keys {

@@ -12,10 +12,22 @@ import (
 type rules struct {
 	// sourceTTL and targetTTL are the default_ttl of the tables in seconds, 0 for none.
 	sourceTTL, targetTTL uint32
-	// skew is LiveOptions.ExpirySkew.
-	skew      uint32
-	tolerance time.Duration
-	clock     func() time.Time
+	// skew is Options.ExpirySkew.
+	skew       uint32
+	selection  Selection
+	pick       *picker // of the source
+	allowExtra bool
+	tolerance  time.Duration
+	clock      func() time.Time
+	live       bool // clients write meanwhile, so that drift need not come from compactions alone
+}
+
+// newRules takes over what options say; LiveOptions has more.
+func newRules(o *Options) rules {
+	return rules{
+		sourceTTL: o.SourceTTL, targetTTL: o.StampTTL, skew: o.ExpirySkew, selection: o.Selection, pick: o.Selection.source(),
+		allowExtra: o.AllowExtra, tolerance: o.Tolerance, clock: o.Clock,
+	}
 }
 
 // verdict is what two readings of one key amount to.
@@ -24,8 +36,10 @@ type verdict int
 const (
 	equal   verdict = iota // the same row on both sides
 	absent                 // on neither side
+	stamped                // equal but for an expiry that the default_ttl of one side gave
 	drifted                // equal but for what default_ttl, or a client that writes twice, did to the expiry
 	expired                // what they disagree about has expired or does so now
+	allowed                // only the target has it, and may
 	unequal
 )
 
@@ -34,10 +48,14 @@ func (c *Counts) settle(v verdict) {
 	switch v {
 	case equal:
 		c.Equal++
+	case stamped:
+		c.Stamped++
 	case drifted:
 		c.Drifted++
 	case expired:
 		c.Expired++
+	case allowed:
+		c.AllowedExtra++
 	case absent, unequal:
 	}
 }
@@ -45,30 +63,64 @@ func (c *Counts) settle(v verdict) {
 // horizon is the moment up to which expiry counts as passed.
 func (r *rules) horizon() time.Time { return r.clock().Add(r.tolerance) }
 
-// judge compares two readings of one key; nil is a row that is not there. kind is meant for unequal
-// only.
+// judge compares two readings of one key, the source's whether the selection takes it or not; nil is a
+// row that is not there. kind is meant for unequal and drift only.
 func (r *rules) judge(s, t *scan.Row) (v verdict, kind Kind) {
-	horizon := r.horizon()
-	switch {
-	case s == nil && t == nil:
+	if s != nil && !r.pick.takes(s) {
+		s = nil
+	}
+	if s == nil && t == nil {
 		return absent, ""
+	}
+	return r.compare(s, t, r.horizon())
+}
+
+// compare judges two readings, one at least, of a key that the selection takes.
+func (r *rules) compare(s, t *scan.Row, horizon time.Time) (verdict, Kind) {
+	v, kind := unequal, Kind("")
+	switch {
 	case t == nil:
 		kind = Missing
 	case s == nil:
 		kind = Extra
-	case !bytes.Equal(s.Value, t.Value):
-		kind = Changed
-	case s.Expire == t.Expire:
+	case r.selection.KeepExisting:
 		return equal, ""
-	case r.drifted(s.Expire, t.Expire, horizon):
-		return drifted, ""
+	case !r.selection.KeysOnly && !bytes.Equal(s.Value, t.Value):
+		kind = Changed
 	default:
-		kind = Expiry
+		switch v = r.expiries(s.Expire, t.Expire, horizon); v {
+		case unequal:
+			kind = Expiry
+		case equal:
+			return v, ""
+		default:
+			return v, Drift
+		}
 	}
-	if over(s, horizon) && over(t, horizon) {
+	switch {
+	case over(s, horizon) && over(t, horizon):
 		return expired, ""
+	case kind == Extra && r.allowExtra:
+		return allowed, ""
 	}
-	return unequal, kind
+	return v, kind
+}
+
+// expiries judges those of a row that is equal otherwise.
+func (r *rules) expiries(source, target uint32, horizon time.Time) verdict {
+	if r.selection.NoTTL {
+		source = 0
+	}
+	switch {
+	case source == target:
+		return equal
+	case !r.live && target == 0 && stampedBy(source, r.sourceTTL, horizon),
+		!r.live && source == 0 && stampedBy(target, r.targetTTL, horizon):
+		return stamped
+	case r.drifted(source, target, horizon):
+		return drifted
+	}
+	return unequal
 }
 
 // over tells whether a row is not there or will not be there any more.

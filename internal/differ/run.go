@@ -111,7 +111,7 @@ func newRun(src, dst scan.Source, resume []Cursor, opts Options, save func([]Cur
 	r := &run{
 		opts: opts, src: src, dst: dst, units: gcd(n, m), save: save, began: time.Now(),
 		caps: newCaps(opts), start: scan.NewDigests(opts.Start).Start,
-		rules: rules{sourceTTL: opts.SourceTTL, tolerance: opts.Tolerance, clock: opts.Clock},
+		rules: newRules(&opts),
 	}
 	for i := range r.units {
 		r.parts = append(r.parts, &unit{r: r, index: i})
@@ -216,6 +216,16 @@ func (r *run) tell(d Difference) {
 	r.telling.Lock()
 	defer r.telling.Unlock()
 	r.opts.OnDifference(d)
+}
+
+// tellDrift hands a row whose expiries drifted apart to OnDrift.
+func (r *run) tellDrift(d Difference) {
+	if r.opts.OnDrift == nil {
+		return
+	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.opts.OnDrift(d)
 }
 
 // tellEqual hands an equal row to OnEqual.

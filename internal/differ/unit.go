@@ -126,9 +126,9 @@ func (u *unit) merge(ctx context.Context) error {
 		nextS, nextT = order <= 0, order >= 0
 		switch {
 		case order < 0:
-			u.oneSided(Missing, s, nil, sp, u.home(s, u.dst))
+			u.oneSided(s, nil, sp, u.home(s, u.dst))
 		case order > 0:
-			u.oneSided(Extra, nil, t, u.home(t, u.src), tp)
+			u.oneSided(nil, t, u.home(t, u.src), tp)
 		default:
 			u.both(s, t, sp, tp)
 		}
@@ -176,45 +176,36 @@ func (u *unit) read(row *scan.Row, partition int32) {
 }
 
 // oneSided deals with a row that one side lacks.
-func (u *unit) oneSided(kind Kind, s, t *scan.Row, sp, tp int32) {
+func (u *unit) oneSided(s, t *scan.Row, sp, tp int32) {
 	row := s
 	if row == nil {
 		row = t
 	}
-	switch {
-	case pegkey.Expired(row.Expire, u.horizon):
-		u.out.Expired++
-	case kind == Extra && u.r.opts.AllowExtra:
-		u.out.AllowedExtra++
-	default:
-		u.unequal(Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: row.Key, Source: s, Target: t})
-	}
+	v, kind := u.r.rules.compare(s, t, u.horizon)
+	u.judged(v, Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: row.Key, Source: s, Target: t})
 }
 
 // both deals with a row that both sides have.
 func (u *unit) both(s, t *scan.Row, sp, tp int32) {
-	kind := Changed
-	if bytes.Equal(s.Value, t.Value) {
-		if s.Expire == t.Expire {
-			u.out.Equal++
-			u.r.tellEqual(s)
-			return
-		}
-		switch {
-		case u.r.live != nil && u.r.rules.drifted(s.Expire, t.Expire, u.horizon):
-			u.out.Drifted++
-			return
-		case u.r.live == nil && u.stamped(s, t):
-			u.out.Stamped++
-			return
-		}
-		kind = Expiry
-	}
-	if pegkey.Expired(s.Expire, u.horizon) && pegkey.Expired(t.Expire, u.horizon) {
-		u.out.Expired++
+	v, kind := u.r.rules.compare(s, t, u.horizon)
+	if v == equal {
+		u.out.Equal++
+		u.r.tellEqual(s)
 		return
 	}
-	u.unequal(Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: s.Key, Source: s, Target: t})
+	u.judged(v, Difference{Kind: kind, SourcePartition: sp, TargetPartition: tp, Key: s.Key, Source: s, Target: t})
+}
+
+// judged takes a verdict other than equal into account.
+func (u *unit) judged(v verdict, d Difference) {
+	switch v {
+	case unequal:
+		u.unequal(d)
+		return
+	case stamped, drifted:
+		u.r.tellDrift(d)
+	}
+	u.out.settle(v)
 }
 
 // unequal deals with a row that was read differently on both sides: a difference, unless it may be
@@ -225,12 +216,6 @@ func (u *unit) unequal(d Difference) {
 		return
 	}
 	u.found = append(u.found, newWatched(u, &d, u.r.live.Patience))
-}
-
-// stamped says that the default_ttl of one side explains a difference in expiry.
-func (u *unit) stamped(s, t *scan.Row) bool {
-	return t.Expire == 0 && stampedBy(s.Expire, u.r.opts.SourceTTL, u.horizon) ||
-		s.Expire == 0 && stampedBy(t.Expire, u.r.opts.StampTTL, u.horizon)
 }
 
 // misplaced deals with a row that its hash puts elsewhere.

@@ -240,13 +240,9 @@ func (w *watchlist) settle(k *watched, v verdict, d Difference) {
 	w.mu.Lock()
 	late := &k.unit.late
 	d.Age = time.Since(k.first)
-	allowed := v == unequal && d.Kind == Extra && w.r.opts.AllowExtra
-	switch {
-	case allowed:
-		late.AllowedExtra++
-	case v != unequal:
+	if v != unequal {
 		late.Counts.settle(v)
-	default:
+	} else {
 		late.count(&d)
 		if len(late.First) < keepFirst {
 			late.First = append(late.First, d.Shown())
@@ -256,8 +252,11 @@ func (w *watchlist) settle(k *watched, v verdict, d Difference) {
 	}
 	enough := w.differences >= w.r.live.MaxDifferences
 	w.mu.Unlock()
-	if v == unequal && !allowed {
+	switch v {
+	case unequal:
 		w.r.tell(d)
+	case drifted:
+		w.r.tellDrift(d)
 	}
 	if enough {
 		w.r.fail(errEnough)
