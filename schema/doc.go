@@ -57,8 +57,7 @@
 //	    }
 //	  }
 //	  verify {
-//	    mode   = "full"                           # full | sample | count | off
-//	    sample = "1%"                             # of the hash keys, with mode "sample"; default: 1%
+//	    mode = "full"                             # full | sample | count | off
 //	  }
 //	  after {                                     # with method copy only beside "fenced" and "catch_up"
 //	    source = "unfence"                        # unfence | keep_fenced
@@ -88,6 +87,10 @@
 //	    multi_set_concurrency = 20                # multi_sets in flight per source partition, up to 1024
 //	    scan_batch            = 1000              # rows of one scan request, up to 10000
 //	    timeout               = "5s"              # of one request, from 100ms to 10m
+//	  }
+//	  verify {
+//	    mode   = "sample"
+//	    sample = "1%"                             # of the hash keys; default: 1%
 //	  }
 //	}
 //
