@@ -23,7 +23,7 @@ func TestDocumentationIsComplete(t *testing.T) {
 	words := slices.Collect(maps.Keys(functions("", nil)))
 	specs := []bodySpec{topLevelSpec(), variableSpec(), validationSpec(), clusterSpec(), migrationSpec(), sourceSpec(false),
 		targetSpec(), limitsSpec(), sendRateSpec(), stopIfSpec(), afterSpec(), copySpec(), duplicationSpec(), cutoverSpec(), metaProxySpec(),
-		verifySpec(methodParts{when: true}), providerSpec(), backupSourceSpec(),
+		verifySpec(methodParts{when: true, sample: true}), providerSpec(), backupSourceSpec(),
 		specOf("", backupArguments(), splitArguments(), []attrSpec{{name: "drop_expired"}, {name: "skip_bad_partition"}})}
 	for _, s := range specs {
 		for _, a := range s.attrs {
@@ -61,7 +61,7 @@ func TestDocumentedExampleLoads(t *testing.T) {
 	src := strings.Join(example, "\n") + "\ncluster \"west\" {\n  meta_servers = [\"10.1.0.1:34601\"]\n}\n"
 	src = strings.Replace(src, `"stopped"  `, `"fenced"  `, 1)
 	cfg, diags := loadText(src)
-	if len(diags) > 0 || len(cfg.Migrations) != 5 {
+	if len(diags) > 0 || len(cfg.Migrations) != 6 {
 		t.Fatalf("%s\n%s", src, render(cfg, diags))
 	}
 }
