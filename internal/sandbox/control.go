@@ -5,14 +5,15 @@ import "github.com/pegmigrate/pegmigrate/internal/idl"
 // Operations of the control protocol: one request per connection as a line of JSON,
 // answered by lines of output and a last line with a controlEnd.
 const (
-	opLoad   = "load"
-	opDump   = "dump"
-	opFault  = "fault"
-	opClear  = "clear"
-	opFaults = "faults"
-	opRoute  = "route"
-	opShow   = "route-show"
-	opShake  = "route-fault"
+	opLoad    = "load"
+	opDump    = "dump"
+	opPattern = "pattern"
+	opFault   = "fault"
+	opClear   = "clear"
+	opFaults  = "faults"
+	opRoute   = "route"
+	opShow    = "route-show"
+	opShake   = "route-fault"
 )
 
 // controlRequest is what another process asks of a running sandbox.
@@ -21,11 +22,12 @@ type controlRequest struct {
 	Cluster string `json:"cluster"`
 	Table   string `json:"table,omitempty"`
 	// Partitions and Replicas are for a table that load has to create.
-	Partitions int32    `json:"partitions,omitempty"`
-	Replicas   int32    `json:"replicas,omitempty"`
-	Load       LoadSpec `json:"load,omitzero"`
-	Fault      Fault    `json:"fault,omitzero"`
-	ID         int      `json:"id,omitempty"`
+	Partitions int32       `json:"partitions,omitempty"`
+	Replicas   int32       `json:"replicas,omitempty"`
+	Load       LoadSpec    `json:"load,omitzero"`
+	Pattern    PatternSpec `json:"pattern,omitzero"`
+	Fault      Fault       `json:"fault,omitzero"`
+	ID         int         `json:"id,omitempty"`
 	// Record is written as it is; "" means the record that leads to Cluster.
 	Record     string     `json:"record,omitempty"`
 	RouteFault RouteFault `json:"route_fault,omitzero"`

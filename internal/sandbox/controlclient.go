@@ -35,6 +35,13 @@ func (r Remote) Load(ctx context.Context, req LoadRequest) error {
 	})
 }
 
+// Pattern creates a table when it is absent, waits until it serves, and gives it the rows of a pattern.
+func (r Remote) Pattern(ctx context.Context, req LoadRequest, spec PatternSpec) error {
+	return r.ask(ctx, io.Discard, controlRequest{
+		Op: opPattern, Cluster: req.Cluster, Table: req.Table, Partitions: req.Partitions, Replicas: req.Replicas, Pattern: spec,
+	})
+}
+
 // Dump writes every live row of a table as a line of JSON, see Cluster.DumpJSON.
 func (r Remote) Dump(ctx context.Context, cluster, table string, out io.Writer) error {
 	return r.ask(ctx, out, controlRequest{Op: opDump, Cluster: cluster, Table: table})

@@ -162,6 +162,11 @@ func (c *Cluster) execute(ctx context.Context, req controlRequest, out io.Writer
 	switch req.Op {
 	case opLoad:
 		return c.loadCommand(ctx, req)
+	case opPattern:
+		if err := c.tableFor(ctx, req); err != nil {
+			return err
+		}
+		return c.FillPattern(req.Table, req.Pattern)
 	case opDump:
 		return c.DumpJSON(req.Table, out)
 	case opFault:
@@ -184,6 +189,14 @@ func (c *Cluster) loadCommand(ctx context.Context, req controlRequest) error {
 	if _, err := req.Load.withDefaults(); err != nil {
 		return err
 	}
+	if err := c.tableFor(ctx, req); err != nil {
+		return err
+	}
+	return c.Fill(req.Table, req.Load)
+}
+
+// tableFor creates the table of a request when it is absent and waits until it serves.
+func (c *Cluster) tableFor(ctx context.Context, req controlRequest) error {
 	if !c.HasTable(req.Table) {
 		spec := TableSpec{Name: req.Table, Partitions: req.Partitions, Replicas: req.Replicas}
 		if _, err := c.CreateTable(spec); err != nil && !errors.Is(err, idl.ErrAppExist) {
@@ -192,10 +205,7 @@ func (c *Cluster) loadCommand(ctx context.Context, req controlRequest) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	if err := c.WaitHealthy(ctx, req.Table); err != nil {
-		return err
-	}
-	return c.Fill(req.Table, req.Load)
+	return c.WaitHealthy(ctx, req.Table)
 }
 
 // DumpJSON writes every live row of a table as a line of JSON, in the order of raw

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"iter"
 
-	"github.com/tidwall/btree"
-
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 )
@@ -100,7 +98,7 @@ func (c *Cluster) Dump(table string, f func(Row) error) error {
 	var walks []*dumpWalk
 	for _, p := range parts {
 		p.mu.Lock()
-		w := &dumpWalk{partition: p.index, it: p.store.snapshot().Iter()}
+		w := &dumpWalk{partition: p.index, it: p.store.iter()}
 		p.mu.Unlock()
 		if w.valid = w.it.First(); w.settle(now) {
 			walks = append(walks, w)
@@ -128,7 +126,7 @@ func (c *Cluster) Dump(table string, f func(Row) error) error {
 // dumpWalk is Dump's place in one partition.
 type dumpWalk struct {
 	partition int32
-	it        btree.IterG[row]
+	it        rowIter
 	valid     bool
 }
 

@@ -36,7 +36,7 @@ func ttl(r *replica, q *request, m *idl.BlobRequest, out []byte) []byte {
 func sortkeyCount(r *replica, q *request, m *idl.BlobRequest, out []byte) []byte {
 	resp := &idl.CountResponse{AppID: r.gpid.AppID, PartitionIndex: r.gpid.Partition, Server: r.node.srv.addr}
 	now, stop := r.nowTs(), lookupRow(nextKey(m.Key, nil))
-	r.part.store.tree.Ascend(lookupRow(pegkey.Encode(nil, m.Key, nil)), func(found row) bool {
+	r.part.store.ascend(lookupRow(pegkey.Encode(nil, m.Key, nil)), func(found row) bool {
 		if !rowLess(found, stop) {
 			return false
 		}

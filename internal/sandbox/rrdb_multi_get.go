@@ -126,7 +126,7 @@ func (g *multiGetter) byRange() {
 		g.r.part.store.tree.Descend(lookupRow(kr.stop), visit)
 		slices.Reverse(g.resp.Kvs)
 	} else {
-		g.r.part.store.tree.Ascend(lookupRow(kr.start), visit)
+		g.r.part.store.ascend(lookupRow(kr.start), visit)
 	}
 	if !complete {
 		g.resp.Error = idl.StatusIncomplete

@@ -35,7 +35,7 @@ func getScanner(r *replica, q *request, m *idl.GetScannerRequest, out []byte) []
 // newScan takes a snapshot and moves to the first row of the range.
 func (r *replica) newScan(m *idl.GetScannerRequest, kr keyRange) *scanContext {
 	sc := &scanContext{
-		it:          r.part.store.snapshot().Iter(),
+		it:          r.part.store.iter(),
 		kr:          kr,
 		hashFilter:  m.HashKeyFilterType,
 		sortFilter:  m.SortKeyFilterType,

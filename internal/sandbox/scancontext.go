@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"time"
 
-	"github.com/tidwall/btree"
-
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 )
 
@@ -17,7 +15,7 @@ const maxIterations = 1000
 type scanContext struct {
 	putAt time.Time
 
-	it    btree.IterG[row]
+	it    rowIter
 	valid bool // it stands on a row that was not looked at
 	kr    keyRange
 

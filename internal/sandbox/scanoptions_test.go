@@ -111,7 +111,7 @@ func TestIterationLimit(t *testing.T) {
 	tc := open(t, start(t, fast()), TableSpec{Name: "t", Partitions: 1})
 	tc.fill(2000)
 	p := tc.c.tables[0].partitions[0]
-	sc := &scanContext{it: p.data.store.snapshot().Iter(), kr: keyRange{stop: []byte{0xff, 0xff}}, batch: 1000}
+	sc := &scanContext{it: p.data.store.iter(), kr: keyRange{stop: []byte{0xff, 0xff}}, batch: 1000}
 	sc.valid = sc.it.Seek(lookupRow([]byte{0, 0}))
 	ticks := NewManualClock(clockStart)
 	limit := &scanLimit{iterations: 1000, started: clockStart, duration: 1, clock: slowClock{ticks}}

@@ -78,6 +78,8 @@ type store struct {
 	// tombs are the keys that were deleted and whose deletion is still in the files, nil where
 	// nothing can come from behind it.
 	tombs map[string]struct{}
+	// base are rows of a pattern besides those in the tree, nil for most stores.
+	base *baseRows
 }
 
 // storeDegree is the B-tree degree: wide nodes, since copies are rare.
@@ -89,6 +91,11 @@ func newStore() *store {
 
 // set stores a copy of key and value.
 func (s *store) set(key, value []byte, expire uint32) {
+	if s.base != nil && s.base.set(key, value, expire) {
+		old, _ := s.tree.Delete(s.probeRow(key))
+		s.bytes -= len(old.rec)
+		return
+	}
 	rec := s.arena.take(rowHeader + len(key) + len(value))
 	binary.BigEndian.PutUint32(rec, expire)
 	binary.BigEndian.PutUint32(rec[4:], uint32(len(key)))
@@ -106,10 +113,19 @@ func (s *store) deleted(key []byte) bool {
 }
 
 // find returns the row with this key, expired or not.
-func (s *store) find(key []byte) (row, bool) { return s.tree.Get(s.probeRow(key)) }
+func (s *store) find(key []byte) (row, bool) {
+	r, ok := s.tree.Get(s.probeRow(key))
+	if !ok && s.base != nil {
+		return s.base.find(key)
+	}
+	return r, ok
+}
 
 // remove deletes the row with this key, if any.
 func (s *store) remove(key []byte) {
+	if s.base != nil {
+		s.base.remove(key)
+	}
 	old, _ := s.tree.Delete(s.probeRow(key))
 	s.bytes -= len(old.rec)
 	if s.tombs != nil {
@@ -130,4 +146,20 @@ func (s *store) probeRow(key []byte) row {
 func (s *store) snapshot() *btree.BTreeG[row] { return s.tree.Copy() }
 
 // len counts rows, expired ones and the empty-key row included.
-func (s *store) len() int { return s.tree.Len() }
+func (s *store) len() int {
+	if s.base != nil {
+		return s.tree.Len() + s.base.len()
+	}
+	return s.tree.Len()
+}
+
+// ascend calls f with the rows from a key on until it says false.
+func (s *store) ascend(from row, f func(row) bool) {
+	if s.base == nil {
+		s.tree.Ascend(from, f)
+		return
+	}
+	it := s.iter()
+	for ok := it.Seek(from); ok && f(it.Item()); ok = it.Next() {
+	}
+}
