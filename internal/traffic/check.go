@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// expirySlack is by how much an expiry may differ, in seconds: the Go client computes it itself.
+	// expirySlack is by how much an expiry may differ, in seconds: clocks are read before and after, and
+	// rounded.
 	expirySlack = 2
 	// maxFindings bounds the findings that are told in full; all are counted.
 	maxFindings = 20

@@ -48,9 +48,10 @@ type Result struct {
 	Server string
 	// Attempts is how many requests were sent.
 	Attempts int
-	// Expire is the expiry that was written, in seconds since 2016, 0 for never.
+	// Expire is the earliest expiry that may have been written, in seconds since 2016, 0 for never.
 	Expire uint32
-	// Later is by how many seconds the expiry of another attempt of the same write was later: a dual writer's.
+	// Later is by how many seconds the latest one was later: a dual writer has several attempts, and the Go
+	// client does not tell the moment that it counted from.
 	Later uint32
 }
 

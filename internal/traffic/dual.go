@@ -96,7 +96,7 @@ func (d *dual) until(ctx context.Context, all *Result, do func() Result) Result 
 		r := do()
 		all.Attempts += r.Attempts
 		all.Unsure = all.Unsure || r.Unsure
-		all.expires(r.Expire)
+		all.expires(r)
 		if n == 1 {
 			d.repeated.Add(1)
 		}
@@ -107,13 +107,14 @@ func (d *dual) until(ctx context.Context, all *Result, do func() Result) Result 
 }
 
 // expires takes down with which expiry an attempt wrote: each turns the time to live into a moment anew.
-func (r *Result) expires(at uint32) {
+func (r *Result) expires(attempt Result) {
 	switch {
-	case at == 0:
+	case attempt.Expire == 0:
 	case r.Expire == 0:
-		r.Expire = at
+		r.Expire, r.Later = attempt.Expire, attempt.Later
 	default:
-		r.Later = max(r.Later, at-min(at, r.Expire))
+		first, last := min(r.Expire, attempt.Expire), max(r.Expire+r.Later, attempt.Expire+attempt.Later)
+		r.Expire, r.Later = first, last-first
 	}
 }
 

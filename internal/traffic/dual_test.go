@@ -64,10 +64,10 @@ func TestDualRepeats(t *testing.T) {
 
 func TestExpiresLater(t *testing.T) {
 	var r Result
-	for _, at := range []uint32{0, 100, 103, 101} {
-		r.expires(at)
+	for _, attempt := range []Result{{}, {Expire: 100}, {Expire: 103, Later: 2}, {Expire: 99, Later: 1}} {
+		r.expires(attempt)
 	}
-	if r.Expire != 100 || r.Later != 3 {
+	if r.Expire != 99 || r.Later != 6 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -173,6 +173,7 @@ func (g *Go) operate(ctx context.Context, op string, f func(context.Context, peg
 
 // Put implements Client.
 func (g *Go) Put(ctx context.Context, k Key, value []byte, ttl time.Duration) Result {
+	earliest := pegkey.ExpireTs(time.Now().Add(ttl))
 	r := g.operate(ctx, "set", func(ctx context.Context, t pegasus.TableConnector) error {
 		if ttl == 0 {
 			return t.Set(ctx, []byte(k.Hash), []byte(k.Sort), value)
@@ -180,8 +181,9 @@ func (g *Go) Put(ctx context.Context, k Key, value []byte, ttl time.Duration) Re
 		return t.SetTTL(ctx, []byte(k.Hash), []byte(k.Sort), value, ttl)
 	})
 	if ttl > 0 {
-		// The client computes the same from its clock; a second may pass in between.
-		r.Expire = pegkey.ExpireTs(time.Now().Add(ttl))
+		// The client computes it from its clock, at a moment in between that it does not tell.
+		r.Expire = earliest
+		r.Later = pegkey.ExpireTs(time.Now().Add(ttl)) - earliest
 	}
 	return r
 }
