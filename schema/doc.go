@@ -47,14 +47,6 @@
 //	    rows_per_second  = 200000
 //	    bytes_per_second = "64MiB"
 //	    in_flight        = 512                    # unacknowledged writes, up to 65536
-//	    window           = ["22:00-06:00 Asia/Shanghai"] # when rows may move, daily; without a zone UTC
-//	    stop_if {                                 # rows stop until it is better
-//	      source_p99          = "50ms"            # of requests, as the servers measure them
-//	      target_p99          = "100ms"
-//	      disk_free           = "15%"             # of the target's fullest server
-//	      pending_compaction  = "64GiB"           # of the target
-//	      failures_per_second = 10                # of requests to both tables, clients' as well
-//	    }
 //	  }
 //	  verify {
 //	    mode = "full"                             # full | sample | count | off
@@ -87,6 +79,16 @@
 //	    multi_set_concurrency = 20                # multi_sets in flight per source partition, up to 1024
 //	    scan_batch            = 1000              # rows of one scan request, up to 10000
 //	    timeout               = "5s"              # of one request, from 100ms to 10m
+//	  }
+//	  limits {                                    # these two hold rows, so they exclude "fenced"
+//	    window = ["22:00-06:00 Asia/Shanghai"]    # when rows may move, daily; without a zone UTC
+//	    stop_if {                                 # rows stop until it is better
+//	      source_p99          = "50ms"            # of requests, as the servers measure them
+//	      target_p99          = "100ms"
+//	      disk_free           = "15%"             # of the target's fullest server
+//	      pending_compaction  = "64GiB"           # of the target
+//	      failures_per_second = 10                # of requests to both tables, clients' as well
+//	    }
 //	  }
 //	  verify {
 //	    mode   = "sample"
@@ -225,7 +227,7 @@
 // With source_writes = "catch_up" clients write while rows are copied; then their writes are rejected for as
 // long as it takes to compare both tables and to copy what differs, deletes included, within
 // limits.write_reject. It makes the target equal to the source: if_exists = "merge", an overwrite and another
-// verify.mode than "full" are refused beside it. The catch-up itself waits for no window.
+// verify.mode than "full" are refused beside it. Behind the fence nothing waits for a window or for stop_if.
 //
 // Of the language but not of this release, and refused with that answer: source_writes = "catch_up" with a backup;
 // with other methods than copy verify.mode "sample" and "count", limits.window and limits.stop_if; after.source =

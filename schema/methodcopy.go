@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
@@ -57,9 +58,22 @@ func (m *CopyMethod) checkLimits(l *loader, mig *Migration, c *content) {
 		l.warnf(CodeNoEffect, b.Body.Attributes["write_reject"].NameRange, `declare source_writes = "fenced" or "catch_up", or remove it`,
 			"limits.write_reject has no effect: with source_writes = %q no write is rejected", m.SourceWrites)
 	}
-	if len(mig.Limits.Window) > 0 && m.SourceWrites == SourceWritesFenced && b.Body.Attributes["write_reject"] == nil {
-		l.errorf(CodeConflict, b.Body.Attributes["window"].NameRange, `declare limits.write_reject, or source_writes = "catch_up"`,
-			"limits.window lets rows wait for the next day, and the fence would reject writes until then")
+	if m.SourceWrites != SourceWritesFenced {
+		return
+	}
+	// A copy that waits behind its own fence rejects writes for nothing.
+	fenced := func(name string, at hcl.Range) {
+		l.errorf(CodeConflict, at, `remove it, or declare source_writes = "catch_up", which copies before the fence goes up`,
+			"limits.%s and source_writes = %q exclude each other: clients cannot write until the rows are copied, so nothing may hold these", name, m.SourceWrites)
+	}
+	if a := b.Body.Attributes["window"]; a != nil {
+		fenced("window", a.NameRange)
+	}
+	for _, nested := range b.Body.Blocks {
+		if nested.Type == "stop_if" {
+			fenced("stop_if", nested.DefRange())
+			break
+		}
 	}
 }
 

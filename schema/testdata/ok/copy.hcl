@@ -64,7 +64,6 @@ migration "keys" {
   }
   limits {
     write_reject = "10m"
-    window       = ["22:00-06:00 Europe/Berlin"]
   }
   verify {
     mode = "count"
@@ -86,6 +85,10 @@ migration "live" {
   }
   limits {
     write_reject = "3m"
+    window       = ["22:00-06:00 Europe/Berlin"]
+    stop_if {
+      source_p99 = "50ms"
+    }
   }
   after {
     source = "keep_fenced"
