@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
@@ -16,10 +17,10 @@ const chunkOps = 64
 const open = 1 << 32
 
 // chunk is a run of neighbouring rows of one page on their way to the target. Its worker fills it;
-// after that only the callbacks of its writes and its partition touch it.
+// after that only the callbacks of its writes and its span touch it.
 type chunk struct {
 	r    *run
-	part *partition
+	span *span
 	page *page
 	// ops are the writes that were started, one per row or per multi_put.
 	ops  [chunkOps]op
@@ -28,15 +29,18 @@ type chunk struct {
 	// pending is open less the acknowledgements; once sealed, the writes without one.
 	pending atomic.Int64
 
-	rows, bytes, misplaced uint64
+	rows, bytes, misplaced, filtered uint64
+	// kept counts the acknowledgements of rows that the target had.
+	kept atomic.Uint64
 
 	digests Digests
 	last    []byte     // key of the last row, in the page
 	opts    PutOptions // of its writes
 	opened  time.Time
+	sealed  time.Time
 
 	done bool   // all acknowledged; guarded by partition.mu
-	next *chunk // the chunk of the following rows; guarded by partition.mu
+	next *chunk // the chunk of the following rows of the span; guarded by partition.mu
 }
 
 // op is one write.
@@ -47,26 +51,44 @@ type op struct {
 }
 
 // reset prepares a chunk for new rows. It must have no write under way.
-func (c *chunk) reset(part *partition, pg *page) {
-	c.part, c.page = part, pg
-	c.used, c.rows, c.bytes, c.misplaced = 0, 0, 0, 0
+func (c *chunk) reset(s *span, pg *page) {
+	c.span, c.page = s, pg
+	c.used, c.rows, c.bytes, c.misplaced, c.filtered = 0, 0, 0, 0, 0
+	c.kept.Store(0)
 	c.kvs = c.kvs[:0]
 	c.pending.Store(open)
 	c.digests = Digests{Start: c.r.start}
 	c.last, c.done, c.next = nil, false, nil
-	c.opened = time.Now()
-	c.opts = PutOptions{Deadline: c.opened.Add(c.r.opts.GiveUpAfter), OnRetry: c.r.onWrite}
+	c.begin()
 }
 
+// begin is when the writes of the chunk, of which there is none yet, count from.
+func (c *chunk) begin() {
+	c.opened = time.Now()
+	o := &c.r.opts
+	c.opts = PutOptions{Deadline: c.opened.Add(o.GiveUpAfter), OnRetry: c.r.onWrite, Timeout: o.Timeout, Overwrite: o.Overwrite}
+}
+
+// taken is the number of rows that the chunk has dealt with.
+func (c *chunk) taken() uint64 { return c.rows + c.misplaced + c.filtered }
+
 // Acked implements Acker; the tag is the index of the write. An acknowledged chunk is handed to its
-// partition before the window is given back: who sees an empty window sees the cursors of
+// span before the window is given back: who sees an empty window sees the cursors of
 // everything before it.
 func (c *chunk) Acked(tag uint64, err error) {
 	r, weight := c.r, c.ops[tag].weight
+	if c.ops[tag].rows > 1 {
+		c.span.part.multiEnded()
+	}
+	if err == pegasus.ErrKept {
+		c.kept.Add(1)
+		err = nil
+	}
 	if err != nil {
 		r.fail(c.writeError(&c.ops[tag], err))
 	} else if c.pending.Add(-1) == 0 {
-		c.part.complete(c)
+		r.gov.took.add(time.Since(c.sealed))
+		c.span.complete(c)
 	}
 	r.win.release(weight)
 }
@@ -74,27 +96,28 @@ func (c *chunk) Acked(tag uint64, err error) {
 // writeError describes a failed write. Its chunk stays unfinished for ever, and with it the page.
 func (c *chunk) writeError(o *op, err error) error {
 	rows := c.page.Rows[o.first : o.first+o.rows]
-	return &WriteError{Partition: c.part.index, Key: append([]byte(nil), rows[0].Key...), Rows: len(rows), Size: int(o.weight & byteMask), Err: err}
+	return &WriteError{Partition: c.span.part.index, Key: append([]byte(nil), rows[0].Key...), Rows: len(rows), Size: int(o.weight & byteMask), Err: err}
 }
 
 // seal says that no further rows follow.
 func (c *chunk) seal() {
+	c.sealed = time.Now()
 	if c.pending.Add(int64(c.used)-open) == 0 {
-		c.part.complete(c)
+		c.span.complete(c)
 	}
 }
 
 // page is a scanned page that is given back when no chunk needs it any more.
 type page struct {
 	scan.Page
-	part *partition
+	span *span
 	refs atomic.Int32
 }
 
 // release drops one reference.
 func (p *page) release() {
 	if p.refs.Add(-1) == 0 {
-		p.part.pages.Add(-1)
+		p.span.pages.Add(-1)
 		p.Release()
 	}
 }

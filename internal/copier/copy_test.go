@@ -39,7 +39,9 @@ func TestCopyGroupsNeighboursOnly(t *testing.T) {
 	dst := newTarget(1, 1)
 	defer dst.close()
 	j := newJournal(src, dst)
-	result, err := Run(t.Context(), src, dst, nil, quick(), j.save, nil)
+	opts := quick()
+	opts.MultiSet = MultiSetOn
+	result, err := Run(t.Context(), src, dst, nil, opts, j.save, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +194,13 @@ func TestCopyReportsWhereReadingFailed(t *testing.T) {
 func TestCopyRefusesForeignCursors(t *testing.T) {
 	src := fill(2, 1, 1, 1)
 	for name, cursors := range map[string][]Cursor{
-		"version":   {{Version: 2}},
+		"version":   {{Version: 3}},
+		"no":        {{}},
+		"options":   {{Version: 2, Options: "keep_ttl=false"}},
+		"both":      {{Version: 2, After: []byte("\x00\x01a"), Ranges: []Range{{}}}},
+		"open":      {{Version: 2, Ranges: []Range{{}, {After: []byte("\x00\x01a")}}}},
+		"overlap":   {{Version: 2, Ranges: []Range{{Through: []byte("\x00\x01b")}, {After: []byte("\x00\x01a")}}}},
+		"empty":     {{Version: 2, Ranges: []Range{{After: []byte("\x00\x01b"), Through: []byte("\x00\x01b")}}}},
 		"partition": {{Version: 1, Partition: 2}},
 		"negative":  {{Version: 1, Partition: -1}},
 		"twice":     {{Version: 1}, {Version: 1}},
@@ -230,6 +238,9 @@ func TestCopyProperty(t *testing.T) {
 		opts.Workers = rapid.IntRange(1, 4).Draw(rt, "workers")
 		opts.InFlight = rapid.IntRange(1, 50).Draw(rt, "in flight")
 		opts.MultiPutRows = rapid.IntRange(1, 20).Draw(rt, "multi")
+		opts.MultiSet = MultiSet(rapid.IntRange(0, 2).Draw(rt, "multi set"))
+		opts.MultiSetConcurrency = rapid.IntRange(0, 2).Draw(rt, "multi concurrency")
+		opts.SplitAfter = time.Microsecond
 		opts.SaveEvery = time.Microsecond
 		var result Result
 		err := errWrite

@@ -10,7 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/internal/pegkey"
+	"github.com/pegmigrate/pegmigrate/internal/rowfilter"
 	"github.com/pegmigrate/pegmigrate/internal/scan/scantest"
 )
 
@@ -110,6 +112,9 @@ func (t *fakeTarget) ack(w write) {
 	for _, row := range w.rows {
 		if t.fail != nil && err == nil {
 			err = t.fail(row)
+		}
+		if _, there := t.rows[string(row.Key)]; there && err == nil && w.opts.Overwrite != OverwriteAlways {
+			err = pegasus.ErrKept
 		}
 		if err == nil {
 			t.rows[string(row.Key)] = Row{Key: bytes.Clone(row.Key), Value: bytes.Clone(row.Value), Expire: row.Expire}
@@ -215,6 +220,8 @@ type journal struct {
 	last   map[int32]Cursor
 	errors []string
 	calls  int
+	ranges int // the most that one cursor had
+	filter rowfilter.Filter
 }
 
 func newJournal(src *scantest.Table, dst *fakeTarget) *journal {
@@ -226,9 +233,17 @@ func (j *journal) save(cursors []Cursor) error {
 	defer j.mu.Unlock()
 	j.calls++
 	for _, c := range cursors {
-		if old, ok := j.last[c.Partition]; ok && bytes.Compare(c.After, old.After) < 0 {
-			j.errors = append(j.errors, fmt.Sprintf("cursor of partition %d went back", c.Partition))
+		if old, ok := j.last[c.Partition]; ok {
+			for _, row := range j.src.Rows(c.Partition) {
+				if old.Covers(row.Key) && !c.Covers(row.Key) {
+					j.errors = append(j.errors, fmt.Sprintf("cursor of partition %d went back over %q", c.Partition, row.Key))
+				}
+			}
 		}
+		if err := checkRanges(&c); err != nil {
+			j.errors = append(j.errors, fmt.Sprintf("cursor of partition %d: %v", c.Partition, err))
+		}
+		j.ranges = max(j.ranges, len(c.Ranges))
 		j.last[c.Partition] = c
 		j.check(c)
 	}
@@ -240,11 +255,8 @@ func (j *journal) check(c Cursor) {
 	var rows uint64
 	digests := Digests{Start: c.Digests.Start}
 	for _, row := range j.src.Rows(c.Partition) {
-		covered := bytes.Compare(row.Key, c.After) <= 0
-		if c.Done && !covered {
-			j.errors = append(j.errors, fmt.Sprintf("partition %d is done, its cursor is before %q", c.Partition, row.Key))
-		}
-		if !covered || pegkey.Partition(pegkey.HashRaw(row.Key), j.src.PartitionCount()) != c.Partition {
+		hashKey, sortKey, _ := pegkey.Decode(row.Key)
+		if !c.Covers(row.Key) || !j.filter.Takes(hashKey, sortKey, row.Value) || pegkey.Partition(pegkey.HashRaw(row.Key), j.src.PartitionCount()) != c.Partition {
 			continue
 		}
 		digests.Add(&row)

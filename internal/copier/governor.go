@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
+	"github.com/pegmigrate/pegmigrate/internal/pace"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
@@ -19,24 +20,44 @@ const (
 	// tolerated is the share of answers that may be push-back without consequence, one in 50:
 	// a few timeouts of lost packets are no overload.
 	tolerated = 50
-	// growSteps is the number of quiet ticks from nothing to the full window.
-	growSteps = 50
+	// growSteps is the number of quiet ticks from nothing to the full window, where nothing is known
+	// of the target's limit; nearSteps from nothing to where it pushed back last.
+	growSteps, nearSteps = 50, 20
 	// smallest is the floor of the window.
 	smallest = 4
+	// first is the share of the full window that a copy begins with: a target that can do little
+	// must not get thousands of writes at once, which it would still be doing when they time out.
+	first = 32
+	// calmest bounds how long nothing is decided after the window shrank: answers that come meanwhile
+	// are of writes that were sent before.
+	calmest = 10
+	// slowest is the share of the window that rising latency alone leaves.
+	slowest = 16
 )
 
-// governor shrinks the window of writes in flight when the target pushes back, by a quarter or a
-// half, and lets it grow by a fixed step while it does not. Safe for concurrent use.
+// governor shrinks the window of writes in flight when the target pushes back or its latency rises,
+// by a part of it, and lets it grow by fixed steps while neither happens. It begins with a small
+// window that doubles until the first sign of a limit. Safe for concurrent use.
 type governor struct {
-	win  *window
-	full int64
+	win   *window
+	full  int64
+	pacer *pace.Pacer // its bound of writes in flight is the full window where it has one
 	// acked and pushed count since the start: acknowledged writes, and answers that ask for less.
 	acked, pushed atomic.Uint64
 	lastPush      atomic.Pointer[scan.Retry]
-	// seenAcked and seenPushed are the counts at the last tick, used by step alone.
-	seenAcked, seenPushed uint64
+	// took is how long acknowledgements take.
+	took latency
+	// why is what shrank the window last, nil when it is full.
+	why atomic.Pointer[string]
 	// source is the last push-back of the source and when it came.
 	source atomic.Pointer[sourcePush]
+
+	// The rest is used by step alone: the counts at the last tick, the window at the last push-back,
+	// the ticks until the next decision, and whether the target's limit is still to be found.
+	seenAcked, seenPushed uint64
+	wall                  int64
+	calm                  int
+	opening               bool
 }
 
 // sourcePush is a push-back of the source, whose scans slow down by themselves.
@@ -45,17 +66,30 @@ type sourcePush struct {
 	at    time.Time
 }
 
-func newGovernor(win *window) *governor { return &governor{win: win, full: win.limit.Load()} }
+// newGovernor takes over a window that is full, and makes it small at first.
+func newGovernor(win *window, pacer *pace.Pacer) *governor {
+	g := &governor{win: win, full: win.limit.Load(), pacer: pacer, opening: true}
+	g.wall = g.cap()
+	win.limit.Store(min(max(g.cap()/first, 2*smallest), g.cap()))
+	return g
+}
+
+// cap is the full window.
+func (g *governor) cap() int64 {
+	if n := g.pacer.InFlight(); n > 0 {
+		return min(int64(n), maxInFlight)
+	}
+	return g.full
+}
 
 // busy tells whether a server asks for less, or lets us guess so by not answering in time.
 func busy(r Retry) bool {
 	code, _ := pegasus.CodeOf(r.Err)
-	switch code {
-	case idl.ErrBusy, idl.ErrCapacityExceeded, idl.ErrTimeout, idl.ErrTryAgain:
-		return true
-	}
-	return errors.Is(r.Err, context.DeadlineExceeded)
+	return code == idl.ErrTimeout || code == idl.ErrTryAgain || refused(code) || errors.Is(r.Err, context.DeadlineExceeded)
 }
+
+// refused tells whether a server says itself that it can do no more.
+func refused(code idl.ErrorCode) bool { return code == idl.ErrBusy || code == idl.ErrCapacityExceeded }
 
 // describe is the reason and the server.
 func describe(r Retry) string {
@@ -78,6 +112,9 @@ func (g *governor) onScan(r Retry) {
 	if busy(r) {
 		g.source.Store(&sourcePush{r, time.Now()})
 	}
+	if code, _ := pegasus.CodeOf(r.Err); refused(code) {
+		g.pacer.Refused("source", "source: "+describe(r))
+	}
 }
 
 // step decides once per tick.
@@ -85,27 +122,59 @@ func (g *governor) step() {
 	acked, pushed := g.acked.Load(), g.pushed.Load()
 	newAcked, newPushed := acked-g.seenAcked, pushed-g.seenPushed
 	g.seenAcked, g.seenPushed = acked, pushed
-	limit := g.win.limit.Load()
-	switch {
-	case newPushed == 0:
-		limit += max(g.full/growSteps, 1)
+	g.took.step()
+	full, limit := g.cap(), g.win.limit.Load()
+	floor := min(smallest, full)
+	switch share, slow := g.took.rising(); {
+	case g.calm > 0:
+		g.calm--
 	case newPushed > newAcked:
-		limit /= 2
+		limit = g.shrink(limit, limit/2, "")
 	case newPushed*tolerated > newAcked:
-		limit -= limit / 4
+		limit = g.shrink(limit, limit-limit/4, "")
+	case slow && limit > full/slowest:
+		limit = g.shrink(limit, max(int64(float64(limit)*share), full/slowest), g.took.describe())
+	case newPushed == 0 && !slow:
+		limit = g.grow(limit, full, newAcked > 0)
 	}
-	limit = min(max(limit, smallest), g.full)
+	limit = min(max(limit, floor), full)
+	if limit == full {
+		g.why.Store(nil)
+	}
 	if limit != g.win.limit.Swap(limit) && g.win.waiters.Load() > 0 {
 		g.win.wake()
 	}
 }
 
+// shrink notes where the target's limit is; why is empty for push-back.
+func (g *governor) shrink(from, to int64, why string) int64 {
+	g.opening, g.wall = false, from
+	g.calm = min(int(g.took.recent()/tick), calmest)
+	if push := g.lastPush.Load(); why == "" && push != nil {
+		why = describe(*push)
+	}
+	g.why.Store(&why)
+	return to
+}
+
+// grow goes up: twice as wide while nothing is known, then in small steps to where the target pushed
+// back last and somewhat beyond, then in larger ones. Also when nothing is acknowledged: the writes in
+// flight may all be to a partition that hangs, and must not hold up the others.
+func (g *governor) grow(limit, full int64, acked bool) int64 {
+	switch {
+	case g.opening && acked:
+		return 2 * limit
+	case !g.opening && limit < g.wall+g.wall/2:
+		return limit + max(g.wall/nearSteps, 1)
+	}
+	return limit + max(full/growSteps, 1)
+}
+
 // reason is the limit in force and why, both empty when nothing holds the copy back.
 func (g *governor) reason() (limit, why string) {
-	now := g.win.limit.Load()
-	if push := g.lastPush.Load(); push != nil && now < g.full {
-		return fmt.Sprintf("%d of %d writes in flight", now, g.full),
-			fmt.Sprintf("%s: %d %% of cap", describe(*push), now*100/g.full)
+	now, full := g.win.limit.Load(), g.cap()
+	if why := g.why.Load(); why != nil && now < full {
+		return fmt.Sprintf("%d of %d writes in flight", now, full), fmt.Sprintf("%s: %d %% of cap", *why, now*100/full)
 	}
 	if s := g.source.Load(); s != nil && time.Since(s.at) < 2*time.Second {
 		return "reading slowed down", "source: " + describe(s.retry)

@@ -4,12 +4,32 @@ import (
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/pace"
+	"github.com/pegmigrate/pegmigrate/internal/rowfilter"
 )
 
 // Options tune a copy. The zero value of every field is usable.
 type Options struct {
-	// Workers is how many partitions are read at the same time, 1 to 64 (default 16).
+	// Partitions are the source partitions to copy, each once; empty means all.
+	Partitions []int32
+	// Filter takes the rows to copy. Its matches of keys are also left to the servers.
+	Filter rowfilter.Filter
+	// DropTTL writes rows without expiry, DropValue with empty values.
+	DropTTL, DropValue bool
+	// Overwrite says what becomes of rows that the target has.
+	Overwrite Overwrite
+	// MultiSet says which rows share a multi_put, MultiPutRows how many at most.
+	MultiSet MultiSet
+	// MultiSetConcurrency bounds the multi_puts in flight per source partition; 0 leaves it to
+	// InFlight and InFlightBytes.
+	MultiSetConcurrency int
+	// Timeout is how long one request may take before it is sent again; 0 leaves it to the tables.
+	Timeout time.Duration
+	// Workers is how many partitions, or parts of partitions, are read at the same time, 1 to 64
+	// (default 16).
 	Workers int
+	// SplitAfter is how long one worker reads a range of keys by itself while others have nothing to
+	// do; then they take a part of what is left of it (default 1 s).
+	SplitAfter time.Duration
 	// InFlight is how many writes may be unacknowledged at once, 1 to 65536 (default 2048).
 	InFlight int
 	// InFlightBytes bounds the keys and values of these writes (default 32 MiB). One write
@@ -85,6 +105,7 @@ func (o Options) withDefaults() Options {
 	duration(&o.GiveUpAfter, 2*time.Minute)
 	duration(&o.SaveEvery, time.Second)
 	duration(&o.ReportEvery, 500*time.Millisecond)
+	duration(&o.SplitAfter, time.Second)
 	if o.Start.IsZero() {
 		o.Start = time.Now()
 	}

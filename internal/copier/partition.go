@@ -2,106 +2,74 @@ package copier
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
-// lookAhead is for how long a partition may run ahead of a write that is not acknowledged. What
-// lies between is read again when the copy is resumed.
-const lookAhead = 2 * time.Second
-
-// partition is one source partition being copied: its chunks in the order of their keys, and the
-// cursor behind the last one before which everything is acknowledged.
+// partition is one source partition being copied, by one span or several, and what its cursor counts.
 type partition struct {
 	r     *run
 	index int32
 
-	mu         sync.Mutex
-	head, tail *chunk // opened and not yet covered by the cursor
-	cursor     Cursor
-	dirty      bool // the cursor moved since it was last taken for saving
+	mu     sync.Mutex
+	spans  []*span // not copied yet, in the order of their keys
+	cursor Cursor  // without After and Ranges, which are the spans'
+	dirty  bool    // the cursor moved since it was last taken for saving
 
-	pages   atomic.Int32  // pages that are held
-	changed chan struct{} // signals its worker that head or pages changed
+	// multis holds a token for every multi_put in flight; nil without a bound.
+	multis chan struct{}
 
 	// For progress only.
-	rows, bytes  atomic.Uint64
-	active, done atomic.Bool
+	rows, bytes, filtered, kept atomic.Uint64
+	active                      atomic.Int32 // workers
+	done                        atomic.Bool
 }
 
-func newPartition(r *run, index int32) *partition {
-	return &partition{
-		r: r, index: index, changed: make(chan struct{}, 1),
-		cursor: Cursor{Version: CursorVersion, Partition: index, Digests: Digests{Start: r.start}},
+// newPartition puts the partition where a cursor says.
+func newPartition(r *run, c Cursor) *partition {
+	p := &partition{r: r, index: c.Partition, cursor: c}
+	p.cursor.Version = CursorVersion
+	for _, left := range c.left() {
+		p.spans = append(p.spans, newSpan(p, left))
 	}
-}
-
-// resume puts the partition where an earlier run left it.
-func (p *partition) resume(c Cursor) {
-	p.cursor = c.clone()
-	p.rows.Store(c.Rows)
-	p.bytes.Store(c.Bytes)
+	if r.opts.MultiSetConcurrency > 0 {
+		p.multis = make(chan struct{}, r.opts.MultiSetConcurrency)
+	}
+	p.cursor.After, p.cursor.Ranges = nil, nil
+	p.count()
 	p.done.Store(c.Done)
+	return p
 }
 
-// append adds a chunk behind all others.
-func (p *partition) append(c *chunk) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.tail == nil {
-		p.head = c
-	} else {
-		p.tail.next = c
-	}
-	p.tail = c
+// count publishes the cursor's counts.
+func (p *partition) count() {
+	p.rows.Store(p.cursor.Rows)
+	p.bytes.Store(p.cursor.Bytes)
+	p.filtered.Store(p.cursor.Filtered)
+	p.kept.Store(p.cursor.Kept)
 }
 
-// complete notes that every write of a chunk is acknowledged and moves the cursor over as many
-// chunks as are complete from the front.
-func (p *partition) complete(c *chunk) {
-	p.mu.Lock()
-	c.done = true
-	for p.head != nil && p.head.done {
-		c := p.head
-		p.head = c.next
-		p.advance(c)
-		c.page.release()
-		p.r.chunks.Put(c)
-	}
-	if p.head == nil {
-		p.tail = nil
-	}
-	p.mu.Unlock()
-	select {
-	case p.changed <- struct{}{}:
-	default:
-	}
-}
-
-// advance moves the cursor over one chunk.
+// advance counts the rows of a chunk; mu is held.
 func (p *partition) advance(c *chunk) {
-	p.r.gov.acked.Add(uint64(c.used))
-	if c.last == nil {
-		return
-	}
 	cur := &p.cursor
-	cur.After = append(cur.After[:0], c.last...)
 	cur.Rows += c.rows
 	cur.Bytes += c.bytes
 	cur.Misplaced += c.misplaced
+	cur.Filtered += c.filtered
+	cur.Kept += c.kept.Load()
 	cur.Digests.Merge(&c.digests)
 	p.dirty = true
-	p.rows.Store(cur.Rows)
-	p.bytes.Store(cur.Bytes)
+	p.count()
 }
 
-// finish marks the partition as copied. Everything must be acknowledged.
-func (p *partition) finish() {
+// finish takes out a span that is copied to its end.
+func (p *partition) finish(s *span) {
 	p.mu.Lock()
-	p.cursor.Done, p.dirty = true, true
+	p.spans = slices.DeleteFunc(p.spans, func(other *span) bool { return other == s })
+	p.cursor.Done, p.dirty = len(p.spans) == 0, true
+	p.done.Store(p.cursor.Done)
 	p.mu.Unlock()
-	p.done.Store(true)
 }
 
 // take returns the cursor if it moved since the last call.
@@ -112,7 +80,7 @@ func (p *partition) take() (Cursor, bool) {
 		return Cursor{}, false
 	}
 	p.dirty = false
-	return p.cursor.clone(), true
+	return p.now(), true
 }
 
 // keep makes the next take return the cursor again, because it was not saved.
@@ -126,46 +94,48 @@ func (p *partition) keep() {
 func (p *partition) snapshot() Cursor {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.cursor.clone()
+	return p.now()
 }
 
-// oldest is when the first chunk was opened that is not covered by the cursor.
-func (p *partition) oldest() (time.Time, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.head == nil {
-		return time.Time{}, false
+// now is the cursor, which shares no memory with the spans; mu is held.
+func (p *partition) now() Cursor {
+	c := p.cursor
+	if len(p.spans) == 1 && len(p.spans[0].through) == 0 {
+		c.After = slices.Clone(p.spans[0].after)
+		return c
 	}
-	return p.head.opened, true
-}
-
-// awaitTurn waits while the partition is too far ahead of its cursor. It is called between chunks.
-func (p *partition) awaitTurn(ctx context.Context) error {
-	return p.await(ctx, func() bool {
-		opened, any := p.oldest()
-		return !any || time.Since(opened) < lookAhead
-	})
-}
-
-// awaitPage waits until another page may be held.
-func (p *partition) awaitPage(ctx context.Context) error {
-	return p.await(ctx, func() bool { return p.pages.Load() < maxPages })
-}
-
-// awaitAll waits until everything is acknowledged.
-func (p *partition) awaitAll(ctx context.Context) error {
-	return p.await(ctx, func() bool { _, any := p.oldest(); return !any })
-}
-
-// await waits for a condition that only complete can make true. Writes end by their deadline, so
-// it ends too.
-func (p *partition) await(ctx context.Context, ready func() bool) error {
-	for !ready() {
-		select {
-		case <-p.changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	for _, s := range p.spans {
+		c.Ranges = append(c.Ranges, Range{After: slices.Clone(s.after), Through: slices.Clone(s.through)})
 	}
-	return ctx.Err()
+	return c
+}
+
+// multiBegins waits until another multi_put may be in flight. The error is ctx's cause.
+func (p *partition) multiBegins(ctx context.Context) error {
+	select {
+	case p.multis <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// multiMayBegin is multiBegins without waiting.
+func (p *partition) multiMayBegin() bool {
+	if p.multis == nil {
+		return true
+	}
+	select {
+	case p.multis <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// multiEnded gives the token of a multi_put back.
+func (p *partition) multiEnded() {
+	if p.multis != nil {
+		<-p.multis
+	}
 }

@@ -19,17 +19,19 @@ func (f ReporterFunc) Report(p Progress) { f(p) }
 // PartitionProgress is the part of one source partition, earlier runs included.
 type PartitionProgress struct {
 	Partition int32
-	// Rows and Bytes are acknowledged without a gap from the start of the partition.
+	// Rows and Bytes are acknowledged and behind the cursor.
 	Rows, Bytes  uint64
 	Active, Done bool
 }
 
 // Progress is the state of a copy at one moment. Its slices belong to the receiver.
 type Progress struct {
+	// Partitions are those that are to be copied.
 	Partitions     []PartitionProgress
 	PartitionsDone int
-	// Rows and Bytes are of all partitions, earlier runs included.
-	Rows, Bytes uint64
+	// Rows and Bytes are of all partitions, earlier runs included; so are Filtered and Kept, see
+	// Cursor.
+	Rows, Bytes, Filtered, Kept uint64
 	// RowsPerSecond and BytesPerSecond are of the last seconds of this run.
 	RowsPerSecond, BytesPerSecond float64
 	// InFlight is the number of writes without acknowledgement.
@@ -69,10 +71,12 @@ func (m *meter) report() {
 	for i, part := range m.r.parts {
 		one := PartitionProgress{
 			Partition: part.index, Rows: part.rows.Load(), Bytes: part.bytes.Load(),
-			Active: part.active.Load(), Done: part.done.Load(),
+			Active: part.active.Load() > 0, Done: part.done.Load(),
 		}
 		p.Rows += one.Rows
 		p.Bytes += one.Bytes
+		p.Filtered += part.filtered.Load()
+		p.Kept += part.kept.Load()
 		if one.Done {
 			p.PartitionsDone++
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/scan"
@@ -21,24 +20,29 @@ type Result struct {
 	Rows, Bytes uint64
 	// Misplaced rows lie in a partition that their hash does not select. They are not copied.
 	Misplaced uint64
-	// Cursors has the final cursor of every source partition, in order; their Digests are of
-	// what was read.
+	// Filtered rows were read and not taken by Options.Filter, Kept of Rows the target had and kept;
+	// see Cursor.
+	Filtered, Kept uint64
+	// Cursors has the final cursor of every source partition that was to be copied, in order; their
+	// Digests are of what was read.
 	Cursors []Cursor
 }
 
 // run is one call of Run.
 type run struct {
-	opts   Options
-	src    Source
-	dst    Target
-	count  int32
-	start  uint32 // of Digests
-	parts  []*partition
-	next   atomic.Int32 // index into parts of the next one to copy
-	sizer  *scan.Sizer
-	chunks sync.Pool
-	win    *window
-	gov    *governor
+	opts  Options
+	src   Source
+	dst   Target
+	count int32
+	start uint32 // of Digests
+	// takesAll says that no row has to be looked at for the filter.
+	takesAll bool
+	parts    []*partition // those to be copied, in order
+	work     workList
+	sizer    *scan.Sizer
+	chunks   sync.Pool
+	win      *window
+	gov      *governor
 	// onWrite is the governor's, bound once.
 	onWrite func(Retry)
 	caps    *caps
@@ -57,7 +61,7 @@ type run struct {
 // When ctx ends, Run sends no further write, waits at most a second for the answers of those under
 // way, saves, and returns ctx's error within two seconds; what was sent and not answered by then
 // may still reach dst until its deadline. Otherwise the error is a *ReadError,
-// *WriteError or *SaveError, or says why cursors do not fit.
+// *WriteError, *SaveError or *OptionsError, or says why cursors or options do not fit.
 func Run(ctx context.Context, src Source, dst Target, resume []Cursor, opts Options, save func([]Cursor) error, report Reporter) (Result, error) {
 	r, err := newRun(src, dst, resume, opts)
 	if err != nil {
@@ -76,7 +80,7 @@ func Run(ctx context.Context, src Source, dst Target, resume []Cursor, opts Opti
 		defer meter.report()
 		background.Go(func() { r.every(inner, r.opts.ReportEvery, meter.report) })
 	}
-	r.work(inner)
+	r.workers(inner)
 	failed := context.Cause(inner)
 	if ctx.Err() != nil && failed == context.Cause(ctx) {
 		failed = ctx.Err()
@@ -100,32 +104,43 @@ func newRun(src Source, dst Target, resume []Cursor, opts Options) (*run, error)
 		caps:  newCaps(opts),
 		began: time.Now(),
 	}
-	r.gov = newGovernor(r.win)
+	r.gov = newGovernor(r.win, r.caps.pacer)
 	r.onWrite = r.gov.onWrite
 	r.chunks.New = func() any { return &chunk{r: r} }
-	if err := checkResume(resume, r.count); err != nil {
+	if err := opts.check(r.count); err != nil {
 		return nil, err
 	}
+	meaning, chosen := opts.meaning(), opts.chosen(r.count)
+	if err := checkResume(resume, r.count, meaning, chosen); err != nil {
+		return nil, err
+	}
+	r.takesAll = opts.Filter.All()
 	r.start = scan.NewDigests(opts.Start).Start
 	if len(resume) > 0 {
 		r.start = resume[0].Digests.Start
 	}
-	r.parts = make([]*partition, r.count)
-	for i := range r.parts {
-		r.parts[i] = newPartition(r, int32(i))
+	cursors := make(map[int32]Cursor, len(resume))
+	for _, c := range resume {
+		cursors[c.Partition] = c
 	}
-	for i := range resume {
-		r.parts[resume[i].Partition].resume(resume[i])
+	r.parts = make([]*partition, len(chosen))
+	for i, index := range chosen {
+		c, begun := cursors[index]
+		if !begun {
+			c = Cursor{Partition: index, Digests: Digests{Start: r.start}, Options: meaning}
+		}
+		r.parts[i] = newPartition(r, c)
 	}
-	r.sizer = scan.NewSizer(opts.pageBytes(min(opts.Workers, len(r.parts))), opts.ScanBatch)
+	r.work.fill(r.parts)
+	r.sizer = scan.NewSizer(opts.pageBytes(opts.Workers), opts.ScanBatch)
 	return r, nil
 }
 
-// work runs the workers until every partition is copied or the run has to stop, then waits a
+// workers runs the workers until every partition is copied or the run has to stop, then waits a
 // bounded time for what is in flight.
-func (r *run) work(ctx context.Context) {
+func (r *run) workers(ctx context.Context) {
 	var workers sync.WaitGroup
-	for range min(r.opts.Workers, len(r.parts)) {
+	for range r.opts.Workers {
 		workers.Go(func() { r.fail(newWorker(r).run(ctx)) })
 	}
 	ended := make(chan struct{})
@@ -170,9 +185,10 @@ func (r *run) every(ctx context.Context, interval time.Duration, f func()) {
 // save hands the cursors that moved to save.
 func (r *run) save(save func([]Cursor) error) error {
 	var moved []Cursor
+	var parts []*partition
 	for _, p := range r.parts {
 		if c, ok := p.take(); ok {
-			moved = append(moved, c)
+			moved, parts = append(moved, c), append(parts, p)
 		}
 	}
 	if len(moved) == 0 {
@@ -182,8 +198,8 @@ func (r *run) save(save func([]Cursor) error) error {
 	if err == nil {
 		return nil
 	}
-	for i := range moved {
-		r.parts[moved[i].Partition].keep()
+	for _, p := range parts {
+		p.keep()
 	}
 	return &SaveError{err}
 }
@@ -196,6 +212,8 @@ func (r *run) result() Result {
 		sum.Rows += c.Rows
 		sum.Bytes += c.Bytes
 		sum.Misplaced += c.Misplaced
+		sum.Filtered += c.Filtered
+		sum.Kept += c.Kept
 		sum.Cursors = append(sum.Cursors, c)
 	}
 	return sum

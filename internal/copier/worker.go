@@ -20,46 +20,50 @@ const (
 // that it has acknowledged out of the cursor.
 const shut = 250 * time.Millisecond
 
-// worker copies one partition at a time.
+// worker copies one span at a time.
 type worker struct {
 	r     *run
 	sizer *scan.Sizer
 	lease lease
-	// The partition and page at hand, and the chunk being filled, nil when there is none.
-	part  *partition
+	// The span and page at hand, and the chunk being filled, nil when there is none.
+	span  *span
 	page  *page
 	chunk *chunk
+	// Of the page: how many neighbours share a multi_put at least, and the index up to which rows
+	// are known to have too few.
+	least, alone int
 }
 
 func newWorker(r *run) *worker { return &worker{r: r, sizer: r.sizer} }
 
-// run copies partitions until none is left.
+// run copies spans until none is left.
 func (w *worker) run(ctx context.Context) error {
 	for {
-		i := int(w.r.next.Add(1)) - 1
-		if i >= len(w.r.parts) {
-			return nil
+		s, err := w.r.nextSpan(ctx)
+		if s == nil {
+			return err
 		}
-		if p := w.r.parts[i]; !p.done.Load() {
-			if err := w.copy(ctx, p); err != nil {
-				return err
-			}
+		if err := w.copy(ctx, s); err != nil {
+			return err
 		}
 	}
 }
 
-// copy copies the rest of one partition.
-func (w *worker) copy(ctx context.Context, p *partition) error {
-	w.part = p
-	p.active.Store(true)
-	defer p.active.Store(false)
-	after := p.snapshot().After
+// copy copies one span.
+func (w *worker) copy(ctx context.Context, s *span) error {
+	w.span = s
+	p, o, left := s.part, &w.r.opts, s.bounds()
+	p.active.Add(1)
+	defer p.active.Add(-1)
+	w.r.work.begin(s, o.SplitAfter)
+	defer w.r.work.stop(s)
 	reader := scan.NewReader(w.r.src, w.sizer, scan.Spec{
-		Partition: p.index, After: after, GiveUpAfter: w.r.opts.GiveUpAfter, OnRetry: w.r.gov.onScan,
+		Partition: p.index, After: left.After, Through: left.Through, GiveUpAfter: o.GiveUpAfter, OnRetry: w.r.gov.onScan,
+		HashKey: o.Filter.HashKey, SortKey: o.Filter.SortKey, NoValue: o.DropValue, Timeout: o.Timeout,
 	})
 	defer reader.Close()
-	for {
-		if err := p.awaitPage(ctx); err != nil {
+	for last := false; !last; {
+		if err := s.awaitPage(ctx); err != nil {
 			return err
 		}
 		pg, err := reader.Next(ctx)
@@ -69,18 +73,17 @@ func (w *worker) copy(ctx context.Context, p *partition) error {
 		if err != nil {
 			return &ReadError{Partition: p.index, After: reader.Last(), Err: err}
 		}
-		last := pg.Last
+		s.claim(&pg)
+		last = pg.Last
 		if err := w.writePage(ctx, pg); err != nil {
 			return err
 		}
-		if last {
-			break
-		}
 	}
-	if err := p.awaitAll(ctx); err != nil {
+	if err := s.awaitAll(ctx); err != nil {
 		return err
 	}
-	p.finish()
+	p.finish(s)
+	w.r.work.finished()
 	return nil
 }
 
@@ -90,9 +93,15 @@ func (w *worker) writePage(ctx context.Context, pg scan.Page) error {
 		pg.Release()
 		return nil
 	}
-	w.page = &page{Page: pg, part: w.part}
+	if w.r.opts.DropValue {
+		for i := range pg.Rows {
+			pg.Rows[i].Value = nil // a server may have sent it all the same
+		}
+	}
+	w.least, w.alone = w.r.opts.leastShared(pg.Rows), 0
+	w.page = &page{Page: pg, span: w.span}
 	w.page.refs.Store(1)
-	w.part.pages.Add(1)
+	w.span.pages.Add(1)
 	defer w.page.release()
 	defer w.seal()
 	for i := 0; i < len(pg.Rows); {
@@ -105,8 +114,8 @@ func (w *worker) writePage(ctx context.Context, pg scan.Page) error {
 	return nil
 }
 
-// writeRows writes every row that the source shows, also one that has expired by this machine's
-// clock: which rows exist is for the clusters' clocks to say, and a put stores any expiry. It
+// writeRows writes every row that the source shows and the filter takes, also one that has expired by this
+// machine's clock: which rows exist is for the clusters' clocks to say, and a put stores any expiry. It
 // takes care of row i of the page, and of the rows that can go along with it, and returns how many
 // that were.
 func (w *worker) writeRows(ctx context.Context, i int) (int, error) {
@@ -119,17 +128,19 @@ func (w *worker) writeRows(ctx context.Context, i int) (int, error) {
 	row := &rows[i]
 	hashKey, sortKey, err := pegkey.Decode(row.Key)
 	if err != nil {
-		return 0, &ReadError{Partition: w.part.index, After: bytes.Clone(row.Key), Err: err}
+		return 0, &ReadError{Partition: w.span.part.index, After: bytes.Clone(row.Key), Err: err}
 	}
 	n := 1
 	switch {
-	case pegkey.Partition(pegkey.Hash(hashKey, sortKey), w.r.count) != w.part.index:
+	case !w.takes(row, len(hashKey)):
+		w.chunk.filtered++
+	case pegkey.Partition(pegkey.Hash(hashKey, sortKey), w.r.count) != w.span.part.index:
 		w.chunk.misplaced++
 	default:
 		var size int
-		n, size = w.group(rows[i:], len(hashKey))
+		n, size = w.group(i, len(hashKey))
 		if n == 1 && size+putOverhead > w.r.opts.MaxWrite {
-			return 0, &WriteError{Partition: w.part.index, Key: bytes.Clone(row.Key), Rows: 1, Size: size,
+			return 0, &WriteError{Partition: w.span.part.index, Key: bytes.Clone(row.Key), Rows: 1, Size: size,
 				Err: &TooLargeError{Body: size + putOverhead, Limit: w.r.opts.MaxWrite}}
 		}
 		if err := w.admit(ctx, n, size); err != nil {
@@ -139,34 +150,10 @@ func (w *worker) writeRows(ctx context.Context, i int) (int, error) {
 	}
 	c := w.chunk
 	c.last = rows[i+n-1].Key
-	if c.used == chunkOps || c.rows+c.misplaced >= chunkOps {
+	if c.used == chunkOps || c.taken() >= chunkOps {
 		w.seal()
 	}
 	return n, nil
-}
-
-// group is how many rows from the first on can share a write, and the bytes of their keys and
-// values: neighbours of one hash key and one expiry, never with an empty hash key.
-func (w *worker) group(rows []Row, hashKey int) (n, size int) {
-	first := &rows[0]
-	size = len(first.Key) + len(first.Value)
-	if hashKey == 0 {
-		return 1, size
-	}
-	prefix := first.Key[:2+hashKey]
-	body := size + kvOverhead
-	for n = 1; n < len(rows) && n < w.r.opts.MultiPutRows; n++ {
-		row := &rows[n]
-		if row.Expire != first.Expire || !bytes.HasPrefix(row.Key, prefix) {
-			break
-		}
-		body += len(row.Key) + len(row.Value) + kvOverhead
-		if body > w.r.opts.MultiPutBytes {
-			break
-		}
-		size += len(row.Key) + len(row.Value)
-	}
-	return n, size
 }
 
 // admit waits until a write of n rows may be started. It may close the chunk and open a new one.
@@ -176,6 +163,11 @@ func (w *worker) admit(ctx context.Context, n, size int) error {
 			return err
 		}
 		w.lease.covers(w.r.caps, int64(n), int64(size))
+	}
+	if n > 1 {
+		if err := w.admitMulti(ctx); err != nil {
+			return err
+		}
 	}
 	weight := weightOf(size)
 	if w.r.win.try(weight) {
@@ -191,6 +183,27 @@ func (w *worker) admit(ctx context.Context, n, size int) error {
 	if err != nil && taken {
 		w.r.win.release(weight)
 	}
+	if err != nil && n > 1 {
+		w.span.part.multiEnded()
+	}
+	return err
+}
+
+// admitMulti waits until the partition may have another multi_put in flight.
+func (w *worker) admitMulti(ctx context.Context) error {
+	p := w.span.part
+	if p.multiMayBegin() {
+		return nil
+	}
+	begun := false
+	err := w.pause(ctx, shut, func() error {
+		err := p.multiBegins(ctx)
+		begun = err == nil
+		return err
+	})
+	if err != nil && begun {
+		p.multiEnded()
+	}
 	return err
 }
 
@@ -202,8 +215,11 @@ func (w *worker) pause(ctx context.Context, age time.Duration, f func() error) e
 	if err := f(); err != nil {
 		return err
 	}
-	if w.chunk == nil {
+	switch c := w.chunk; {
+	case c == nil:
 		return w.open(ctx)
+	case c.used == 0:
+		c.begin() // its deadline counts from its first write, however long the wait for that was
 	}
 	return nil
 }
@@ -221,26 +237,30 @@ func (w *worker) start(ctx context.Context, i, n, size int, hashKey []byte) {
 	}
 	tag := uint64(c.used)
 	c.used++
+	first := rows[0]
+	if w.r.opts.DropTTL {
+		first.Expire = 0
+	}
 	if n == 1 {
-		w.r.dst.Send(ctx, rows[0], &c.opts, c, tag)
+		w.r.dst.Send(ctx, first, &c.opts, c, tag)
 		return
 	}
-	first := len(c.kvs)
+	base := len(c.kvs)
 	for j := range rows {
 		c.kvs = append(c.kvs, KV{SortKey: rows[j].Key[2+len(hashKey):], Value: rows[j].Value})
 	}
-	w.r.dst.SendMulti(ctx, hashKey, c.kvs[first:len(c.kvs):len(c.kvs)], rows[0].Expire, &c.opts, c, tag)
+	w.r.dst.SendMulti(ctx, hashKey, c.kvs[base:len(c.kvs):len(c.kvs)], first.Expire, &c.opts, c, tag)
 }
 
-// open begins a chunk behind all others of the partition.
+// open begins a chunk behind all others of the span.
 func (w *worker) open(ctx context.Context) error {
-	if err := w.part.awaitTurn(ctx); err != nil {
+	if err := w.span.awaitTurn(ctx); err != nil {
 		return err
 	}
 	c := w.r.chunks.Get().(*chunk)
-	c.reset(w.part, w.page)
+	c.reset(w.span, w.page)
 	w.page.refs.Add(1)
-	w.part.append(c)
+	w.span.append(c)
 	w.chunk = c
 	return nil
 }
