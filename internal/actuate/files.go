@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
-	"strconv"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/apply"
@@ -124,7 +123,7 @@ func (f *Files) VerifyBackupRows(ctx context.Context, job apply.BackupRowsJob) (
 	src := rowsOf(store, b, backuprows.Options{Clock: f.engine.now})
 	defer src.Close() //nolint:errcheck // it was only read
 	opts := differ.Options{RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond,
-		StampTTL: uint32(max(job.DefaultTTL, 0)), Clock: f.engine.now, Workers: fileWorkers()}
+		StampTTL: uint32(max(job.DefaultTTL, 0)), Clock: f.engine.now, Workers: fileWorkers(), Method: differ.MethodMerge} // files are unpacked once
 	result, err := differ.Run(ctx, src, scan.Table(dst), resume, opts, saveUnits(job.Save), reportRows(job.Report))
 	if err != nil {
 		return event.Verified{}, err
@@ -161,7 +160,7 @@ func saveUnits(save func(map[string]json.RawMessage) error) func([]differ.Cursor
 			if err != nil {
 				return err
 			}
-			encoded[strconv.Itoa(int(c.Unit))] = data
+			encoded[c.Name()] = data
 		}
 		return save(encoded)
 	}

@@ -60,7 +60,7 @@ func (f *Files) RepairResurrected(ctx context.Context, job apply.ResurrectionJob
 	r.stop = cancel
 	lost := backuprows.NewLost(files, scan.Table(source), scan.NewSizer(scanPage, 0))
 	defer lost.Close()
-	opts := differ.Options{RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond, AllowExtra: true,
+	opts := differ.Options{Method: differ.MethodMerge, RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond, AllowExtra: true,
 		Clock: f.engine.now, Workers: fileWorkers(), OnEqual: func(row *scan.Row) { r.one(ctx, row) }}
 	_, err = differ.Run(ctx, lost, scan.Table(target), resume, opts, r.saveTo(job.Save), r.reportTo(job.Report))
 	if cause := r.failure(); cause != nil {

@@ -31,9 +31,11 @@ func fill(partitions int32, rows int) *scantest.Table {
 }
 
 func TestEqualTablesOfAnyPartitionCounts(t *testing.T) {
-	for _, c := range []struct{ n, m int32 }{{1, 1}, {4, 4}, {4, 8}, {8, 4}, {3, 4}, {6, 4}, {7, 64}, {64, 63}, {128, 96}} {
+	for i, c := range []struct{ n, m int32 }{{1, 1}, {4, 4}, {4, 8}, {8, 4}, {3, 4}, {6, 4}, {7, 64}, {64, 63}, {128, 96}, {511, 512},
+		{1, 1}, {4, 4}, {4, 8}, {8, 4}, {3, 4}, {6, 4}, {7, 64}, {64, 63}, {128, 96}, {511, 512}} {
 		src, dst := fill(c.n, 3000), fill(c.m, 3000)
-		result, err := Run(t.Context(), src, dst, nil, Options{}, nil, nil)
+		method := []Method{MethodMerge, MethodDigest}[i/10]
+		result, err := Run(t.Context(), src, dst, nil, Options{Method: method}, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,6 +58,12 @@ func TestEqualTablesOfAnyPartitionCounts(t *testing.T) {
 }
 
 func TestEveryClassOfDifference(t *testing.T) {
+	for _, method := range []Method{MethodMerge, MethodDigest} {
+		t.Run(string(method), func(t *testing.T) { everyClass(t, method) })
+	}
+}
+
+func everyClass(t *testing.T, method Method) {
 	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) uint32 { return pegkey.ExpireTs(now.Add(d)) }
 	src, dst := fill(4, 50), fill(8, 50)
@@ -82,7 +90,7 @@ func TestEveryClassOfDifference(t *testing.T) {
 	dst.PutAt((pegkey.Partition(pegkey.HashRaw(lost.Key), 8)+1)%8, lost)
 
 	got := map[found]int{}
-	opts := Options{Clock: func() time.Time { return now }, Tolerance: 5 * time.Second, OnDifference: func(d Difference) {
+	opts := Options{Method: method, Clock: func() time.Time { return now }, Tolerance: 5 * time.Second, OnDifference: func(d Difference) {
 		f := found{kind: d.Kind, side: d.Side, key: string(d.Key)}
 		if d.Side == TargetSide {
 			f.partition = d.TargetPartition
@@ -102,6 +110,9 @@ func TestEveryClassOfDifference(t *testing.T) {
 	}
 	w := Counts{SourceRows: 58, TargetRows: 58, Equal: 50, Missing: 3, Extra: 1, Value: 1, Expiry: 2, MisplacedTarget: 2, Expired: 3, Duplicates: 1}
 	w.SourceBytes = result.SourceBytes
+	if method == MethodDigest {
+		w.Duplicates = 0
+	}
 	if result.Counts != w {
 		t.Errorf("got  %+v\nwant %+v", result.Counts, w)
 	}
@@ -180,6 +191,7 @@ func TestDifferProperty(t *testing.T) {
 		dst.Chaos(rapid.Uint64().Draw(rt, "more chaos"))
 		got := map[found]int{}
 		opts := Options{Clock: func() time.Time { return now }, AllowExtra: rapid.Bool().Draw(rt, "allow extra")}
+		opts.Method = rapid.SampledFrom([]Method{MethodAuto, MethodMerge, MethodDigest}).Draw(rt, "method")
 		opts.OnDifference = func(d Difference) {
 			f := found{kind: d.Kind, side: d.Side, key: string(d.Key)}
 			switch d.Side {
@@ -215,7 +227,7 @@ func TestResumeFromEveryCursor(t *testing.T) {
 	src.Put(scan.Row{Key: key("new", "s"), Expire: 4_000_000_000})
 	start := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	var saved []Cursor
-	whole, err := Run(t.Context(), src, dst, nil, Options{Start: start}, func(c []Cursor) error {
+	whole, err := Run(t.Context(), src, dst, nil, Options{Method: MethodMerge, Start: start}, func(c []Cursor) error {
 		saved = append(saved, c...)
 		return nil
 	}, nil)

@@ -3,7 +3,6 @@ package differ
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/scan"
@@ -99,7 +98,7 @@ var errEnough = errors.New("more differences than are waited for")
 // its unit are settled.
 func RunLive(ctx context.Context, src, dst LiveTable, resume []Cursor, opts LiveOptions, save func([]Cursor) error, report Reporter) (LiveResult, error) {
 	opts = opts.withDefaults()
-	r, err := newRun(src, dst, nil, opts.Options, save)
+	r, err := newRun(src, dst, opts.Options, save)
 	if err != nil {
 		return LiveResult{}, err
 	}
@@ -108,7 +107,7 @@ func RunLive(ctx context.Context, src, dst LiveTable, resume []Cursor, opts Live
 	if !opts.Still {
 		r.watch = newWatchlist(r, src, dst)
 	}
-	if err := r.resume(resume); err != nil {
+	if err := r.prepare(resume, ""); err != nil {
 		return LiveResult{}, err
 	}
 	result, err := r.run(ctx, report)
@@ -133,17 +132,17 @@ func (r *run) addUnfinished(out *Result) {
 		if u.done.Load() {
 			continue
 		}
+		if r.digest != nil {
+			p := r.digest.pairs[u.index]
+			for _, second := range p.seconds {
+				if !second.done.Load() {
+					second.mergeLate()
+				}
+			}
+			u.out = p.fold(r, false)
+		}
 		u.mergeLate()
 		out.Counts.add(&u.out.Counts)
 		out.First = append(out.First, u.out.First[:min(len(u.out.First), keepFirst-len(out.First))]...)
 	}
-}
-
-// checkLive refuses cursors of the other sort: one of tables at rest has proven more, and may have
-// been found on tables that were at rest at another time.
-func (r *run) checkLive(c *Cursor) error {
-	if c.Live != (r.watch != nil) {
-		return fmt.Errorf("cursor of unit %d is of another sort of comparison", c.Unit)
-	}
-	return nil
 }

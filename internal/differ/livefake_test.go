@@ -18,6 +18,7 @@ import (
 type liveTable struct {
 	count int32
 	now   func() time.Time // hides rows that have expired
+	page  time.Duration    // that a page may take
 
 	mu        sync.Mutex
 	rows      map[string]scan.Row
@@ -27,7 +28,7 @@ type liveTable struct {
 }
 
 func newLiveTable(partitions int32) *liveTable {
-	return &liveTable{count: partitions, now: time.Now, rows: map[string]scan.Row{}}
+	return &liveTable{count: partitions, now: time.Now, page: 20 * time.Millisecond, rows: map[string]scan.Row{}}
 }
 
 // put stores a row, or deletes it when the value is nil.
@@ -91,7 +92,7 @@ type liveCursor struct {
 
 // Next implements scan.Cursor.
 func (c *liveCursor) Next(ctx context.Context) (scan.Page, error) {
-	if err := scan.Sleep(ctx, rand.N(20*time.Millisecond)); err != nil {
+	if err := scan.Sleep(ctx, rand.N(c.t.page)); err != nil {
 		return scan.Page{}, err
 	}
 	if c.scan == nil {

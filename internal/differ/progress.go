@@ -2,6 +2,7 @@ package differ
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +18,7 @@ type ReporterFunc func(Progress)
 // Report calls f.
 func (f ReporterFunc) Report(p Progress) { f(p) }
 
-// UnitProgress is the part of one unit.
+// UnitProgress is the part of one unit, or of one partition of the source in a comparison by digests.
 type UnitProgress struct {
 	Unit int32
 	// Rows and Bytes are of the source, as far as it was read.
@@ -31,6 +32,9 @@ type Progress struct {
 	UnitsDone int
 	// Rows and Bytes are of the source, units of earlier runs included.
 	Rows, Bytes uint64
+	// Suspects is how many buckets of a comparison by digests are unequal, and have their rows compared now; Units
+	// are then the partitions of the source.
+	Suspects int
 	// Differences found so far.
 	Differences uint64
 	// Watched is how many keys of a live comparison were unequal and are being looked at again.
@@ -50,6 +54,29 @@ const (
 	recent = 2 * time.Second
 )
 
+// gauge is what progress shows of one part of the work.
+type gauge struct {
+	rows, bytes, differences atomic.Uint64
+	active, done             atomic.Bool
+}
+
+// shows is the gauge as a receiver of progress sees it.
+func (g *gauge) shows(index int32) UnitProgress {
+	return UnitProgress{Unit: index, Rows: g.rows.Load(), Bytes: g.bytes.Load(), Active: g.active.Load(), Done: g.done.Load()}
+}
+
+// survey is where the comparison is: its parts, and the differences that were found.
+func (r *run) survey() (parts []UnitProgress, differences uint64) {
+	if r.digest != nil {
+		return r.digest.survey()
+	}
+	for _, u := range r.parts {
+		parts = append(parts, u.shows(u.index))
+		differences += u.differences.Load() + u.lateDifferences.Load()
+	}
+	return parts, differences
+}
+
 // meter turns counters into reports. Used by one goroutine at a time.
 type meter struct {
 	r                   *run
@@ -61,9 +88,10 @@ type meter struct {
 
 func newMeter(r *run, to Reporter) *meter {
 	m := &meter{r: r, to: to, at: r.began}
-	for _, u := range r.parts {
-		m.rows += u.rows.Load()
-		m.bytes += u.bytes.Load()
+	parts, _ := r.survey()
+	for i := range parts {
+		m.rows += parts[i].Rows
+		m.bytes += parts[i].Bytes
 	}
 	return m
 }
@@ -84,17 +112,16 @@ func (m *meter) run(ctx context.Context) {
 
 // report sends one Progress.
 func (m *meter) report() {
-	p := Progress{Units: make([]UnitProgress, len(m.r.parts))}
-	for i, u := range m.r.parts {
-		one := UnitProgress{Unit: u.index, Rows: u.rows.Load(), Bytes: u.bytes.Load(), Active: u.active.Load(), Done: u.done.Load()}
-		p.Rows += one.Rows
-		p.Bytes += one.Bytes
-		p.Differences += u.differences.Load() + u.lateDifferences.Load()
-		if one.Done {
+	var p Progress
+	p.Units, p.Differences = m.r.survey()
+	for i := range p.Units {
+		p.Rows += p.Units[i].Rows
+		p.Bytes += p.Units[i].Bytes
+		if p.Units[i].Done {
 			p.UnitsDone++
 		}
-		p.Units[i] = one
 	}
+	p.Suspects = m.r.suspected()
 	if m.r.watch != nil {
 		p.Watched = m.r.watch.pending.Load()
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/internal/rowfilter"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
@@ -31,9 +33,13 @@ type run struct {
 
 	lastRetry atomic.Pointer[seenRetry]
 
-	rules rules
-	live  *LiveOptions // nil in a comparison of tables that nobody writes to
-	watch *watchlist   // nil without second looks
+	rules      rules
+	targetPick *picker
+	selection  string       // Selection.id
+	live       *LiveOptions // nil in a comparison of tables that nobody writes to
+	watch      *watchlist   // nil unless unequal keys are read again
+	digest     *digesting   // nil in a comparison by merging
+	repair     *repairing   // nil unless differences are repaired
 }
 
 // seenRetry is the last retry of a scan and when it came.
@@ -45,13 +51,16 @@ type seenRetry struct {
 // Run compares every row of src with dst, leaving out the units that cursors of an earlier run of
 // the same tables cover. Differences are a result, not an error.
 //
-// save, which may be nil, gets the cursor of every unit that is finished, one call at a time; an
-// error of it ends the run. report may be nil; otherwise it gets progress at a bounded rate and
+// save, which may be nil, gets the cursor of every unit that is finished, and of every partition that is
+// summed up, one call at a time; an error of it ends the run. report may be nil; otherwise it gets progress at a bounded rate and
 // once at the end. When ctx ends, Run returns its error soon; the Result holds what is finished.
 // Otherwise the error is a *ReadError or *SaveError, or says why cursors do not fit.
 func Run(ctx context.Context, src, dst scan.Source, resume []Cursor, opts Options, save func([]Cursor) error, report Reporter) (Result, error) {
-	r, err := newRun(src, dst, resume, opts, save)
+	r, err := newRun(src, dst, opts, save)
 	if err != nil {
+		return Result{}, err
+	}
+	if err := r.prepare(resume, ""); err != nil {
 		return Result{}, err
 	}
 	return r.run(ctx, report)
@@ -71,11 +80,11 @@ func (r *run) run(ctx context.Context, report Reporter) (Result, error) {
 	if r.watch != nil {
 		r.watch.start(inner, &background)
 	}
-	var workers sync.WaitGroup
-	for range r.workers {
-		workers.Go(func() { r.fail(r.work(inner)) })
+	if r.digest != nil {
+		r.digest.run(inner)
+	} else {
+		r.pool(r.workers, func() error { return r.work(inner) })
 	}
-	workers.Wait()
 	if r.watch != nil {
 		r.fail(r.watch.settled(inner))
 	}
@@ -102,45 +111,102 @@ func (e *SaveError) Error() string {
 // Unwrap gives the cause.
 func (e *SaveError) Unwrap() error { return e.Err }
 
-func newRun(src, dst scan.Source, resume []Cursor, opts Options, save func([]Cursor) error) (*run, error) {
+func newRun(src, dst scan.Source, opts Options, save func([]Cursor) error) (*run, error) {
 	opts = opts.withDefaults()
 	n, m := src.PartitionCount(), dst.PartitionCount()
 	if n < 1 || m < 1 {
 		return nil, fmt.Errorf("compare tables of %d and %d partitions", n, m)
 	}
+	if err := opts.Selection.check(n); err != nil {
+		return nil, err
+	}
 	r := &run{
 		opts: opts, src: src, dst: dst, units: gcd(n, m), save: save, began: time.Now(),
 		caps: newCaps(opts), start: scan.NewDigests(opts.Start).Start,
-		rules: newRules(&opts),
+		rules: newRules(&opts), targetPick: opts.Selection.target(n, opts.AllowExtra), selection: opts.Selection.id(opts.AllowExtra),
 	}
 	for i := range r.units {
-		r.parts = append(r.parts, &unit{r: r, index: i})
+		u := &unit{r: r, index: i, sources: opts.Selection.partitions(n, i, r.units)}
+		for p := i; p < m; p += r.units {
+			u.targets = append(u.targets, p)
+		}
+		r.parts = append(r.parts, u)
 	}
-	if err := r.resume(resume); err != nil {
-		return nil, err
-	}
-	perUnit := int(n/r.units + m/r.units)
-	r.workers = max(min(opts.Workers, maxScans/perUnit, int(r.units)), 1)
-	page := max(opts.PageMemory/(r.workers*perUnit*perScan), minPage)
-	r.srcSizer, r.dstSizer = scan.NewSizer(page, opts.ScanBatch), scan.NewSizer(page, opts.ScanBatch)
 	return r, nil
 }
 
-// resume takes over what an earlier run has compared.
-func (r *run) resume(cursors []Cursor) error {
-	if err := checkResume(cursors, r.src.PartitionCount(), r.dst.PartitionCount(), r.units); err != nil {
+// prepare takes over what an earlier run has compared, and chooses how to go on. side is the only one to
+// look at, "" for both.
+func (r *run) prepare(cursors []Cursor, side Side) error {
+	if err := r.checkResume(cursors); err != nil {
 		return err
 	}
 	for i := range cursors {
-		if err := r.checkLive(&cursors[i]); err != nil {
-			return err
-		}
-		r.parts[cursors[i].Unit].resume(cursors[i])
-		for _, d := range cursors[i].Digests {
-			r.start = d.Start
+		c := &cursors[i]
+		if c.Side == "" {
+			r.parts[c.Unit].resume(*c)
+			for _, d := range c.Digests {
+				r.start = d.Start
+			}
 		}
 	}
-	return nil
+	perUnit := int(r.src.PartitionCount()/r.units + r.dst.PartitionCount()/r.units)
+	if !r.byDigests(cursors) {
+		r.workers = max(min(r.opts.Workers, maxScans/perUnit, int(r.units)), 1)
+		r.size(r.workers, perUnit)
+		return nil
+	}
+	for i := range cursors {
+		if cursors[i].Side != "" {
+			r.start = cursors[i].Start
+		}
+	}
+	r.digest = newDigesting(r, side)
+	r.size(min(r.opts.Workers, max(len(r.digest.looks), 1)), 2)
+	return r.digest.resume(cursors)
+}
+
+// byDigests chooses the method.
+func (r *run) byDigests(cursors []Cursor) bool {
+	o := &r.opts
+	if o.OnEqual != nil || o.Method == MethodMerge {
+		return false
+	}
+	unfinished := func(c Cursor) bool {
+		return c.Side != "" && !r.parts[c.Partition%r.units].done.Load()
+	}
+	if o.Method == MethodDigest || slices.ContainsFunc(cursors, unfinished) {
+		return true
+	}
+	// Rows that the target alone has, and expiries that nobody copied, leave few buckets equal. Under a cap more
+	// scans at a time gain nothing.
+	mixed := o.AllowExtra || o.Selection.NoTTL && r.rules.targetTTL > 0 || o.RowsPerSecond > 0 || o.BytesPerSecond > 0
+	return !mixed && int(r.units) < min(o.Workers, int(max(r.src.PartitionCount(), r.dst.PartitionCount())))
+}
+
+// size makes pages such that so many workers with so many scans each stay within PageMemory.
+func (r *run) size(workers, scans int) {
+	page := max(r.opts.PageMemory/(workers*scans*perScan), minPage)
+	r.srcSizer, r.dstSizer = scan.NewSizer(page, r.opts.ScanBatch), scan.NewSizer(page, r.opts.ScanBatch)
+}
+
+// spec is what scans of a side have in common.
+func (r *run) spec(side Side) scan.Spec {
+	sel := &r.opts.Selection
+	out := scan.Spec{GiveUpAfter: r.opts.GiveUpAfter, OnRetry: r.onRetry}
+	out.NoValue = sel.KeysOnly && sel.Filter.Value.Kind == rowfilter.All
+	if side == TargetSide {
+		out.NoValue = sel.KeysOnly || sel.KeepExisting
+	}
+	return out
+}
+
+// cursor is a cursor of this run about nothing yet.
+func (r *run) cursor() Cursor {
+	return Cursor{
+		Version: CursorVersion, Source: r.src.PartitionCount(), Target: r.dst.PartitionCount(), Live: r.watch != nil,
+		Rows: r.selection, Start: r.start,
+	}
 }
 
 // gcd is the greatest common divisor of two positive numbers.
@@ -163,21 +229,20 @@ func (r *run) work(ctx context.Context) error {
 			continue
 		}
 		if err := u.compare(ctx); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return err
+			return cause(ctx, err)
 		}
-		var err error
-		if r.watch != nil {
-			err = r.watch.scanned(u)
-		} else {
-			err = r.finish(u)
-		}
-		if err != nil {
+		if err := r.scanned(u); err != nil {
 			return err
 		}
 	}
+}
+
+// scanned ends a unit, or leaves that to the last of its watched keys.
+func (r *run) scanned(u *unit) error {
+	if r.watch != nil {
+		return r.watch.scanned(u)
+	}
+	return r.finish(u)
 }
 
 // finish ends a unit: all that there is to find out about it is known.
@@ -185,6 +250,9 @@ func (r *run) finish(u *unit) error {
 	u.mergeLate()
 	u.publish()
 	u.done.Store(true)
+	if u.pair != nil {
+		return r.digest.settled(u)
+	}
 	return r.saved(u.out)
 }
 

@@ -35,6 +35,10 @@ type part struct {
 	page   scan.Page
 	at     int // of the current row in page
 	held   bool
+	// only, when set, skips the rows of other buckets.
+	only *suspects
+	// passed counts rows and bytes of pages, for the pacer; the stream sets it to zero.
+	passed, passedBytes int64
 }
 
 // row is the current row.
@@ -42,7 +46,7 @@ func (p *part) row() *scan.Row { return &p.page.Rows[p.at] }
 
 // advance goes to the next row; false at the end of the partition.
 func (p *part) advance(ctx context.Context) (bool, error) {
-	if p.at++; p.at < len(p.page.Rows) {
+	if p.at++; p.here() {
 		return true, nil
 	}
 	for {
@@ -56,10 +60,22 @@ func (p *part) advance(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		p.page, p.at, p.held = page, 0, true
-		if len(page.Rows) > 0 {
+		p.passed += int64(len(page.Rows))
+		p.passedBytes += page.Bytes
+		if p.here() {
 			return true, nil
 		}
 	}
+}
+
+// here goes on to the next row of the page that counts; false at its end.
+func (p *part) here() bool {
+	for ; p.at < len(p.page.Rows); p.at++ {
+		if p.only == nil || p.only.has(p.page.Rows[p.at].Key) {
+			return true
+		}
+	}
+	return false
 }
 
 // release gives the page back.
@@ -81,19 +97,21 @@ type stream struct {
 	last  []byte
 	begun bool
 	// misplaced is told of every row that its hash puts elsewhere, duplicate of every row
-	// whose key another partition has too.
+	// whose key another partition has too, left of every row that pick does not take.
 	misplaced func(row *scan.Row, partition int32)
 	duplicate func()
+	left      func(row *scan.Row)
+	pick      *picker
 	// ignore is a prefix of hash keys to skip, nil for none.
 	ignore []byte
 }
 
-// newStream prepares reading partitions first, first+step ... below the count of src.
-func newStream(side Side, src scan.Source, sizer *scan.Sizer, spec scan.Spec, first, step int32) *stream {
+// newStream prepares reading partitions of src.
+func newStream(side Side, src scan.Source, sizer *scan.Sizer, spec scan.Spec, partitions []int32, only *suspects) *stream {
 	s := &stream{side: side, count: src.PartitionCount()}
-	for p := first; p < s.count; p += step {
+	for _, p := range partitions {
 		spec.Partition = p
-		s.all = append(s.all, &part{index: p, reader: scan.NewReader(src, sizer, spec)})
+		s.all = append(s.all, &part{index: p, reader: scan.NewReader(src, sizer, spec), only: only})
 	}
 	return s
 }
@@ -134,14 +152,14 @@ func (s *stream) close() {
 	}
 }
 
-// ignored tells whether a raw key is one to skip.
-func (s *stream) ignored(key []byte) bool {
+// ignored tells whether a raw key has a hash key with a prefix; none has the empty one.
+func ignored(key, prefix []byte) bool {
 	const lenPrefix = 2
-	if len(s.ignore) == 0 || len(key) < lenPrefix || !bytes.HasPrefix(key[lenPrefix:], s.ignore) {
+	if len(prefix) == 0 || len(key) < lenPrefix || !bytes.HasPrefix(key[lenPrefix:], prefix) {
 		return false
 	}
 	hash, _, err := pegkey.Decode(key) // a short hash key may make up the prefix with its sort key
-	return err == nil && bytes.HasPrefix(hash, s.ignore)
+	return err == nil && bytes.HasPrefix(hash, prefix)
 }
 
 // settle skips rows to be ignored, and misplaced rows, telling about them, and returns the current row and its partition,
@@ -150,7 +168,7 @@ func (s *stream) settle(ctx context.Context) (*scan.Row, int32, error) {
 	for len(s.heap) > 0 {
 		p := s.heap[0]
 		row := p.row()
-		if s.ignored(row.Key) {
+		if ignored(row.Key, s.ignore) {
 			if err := s.advance(ctx); err != nil {
 				return nil, 0, err
 			}
@@ -163,10 +181,14 @@ func (s *stream) settle(ctx context.Context) (*scan.Row, int32, error) {
 			s.begun = true
 			s.last = append(s.last[:0], row.Key...)
 		}
-		if pegkey.Partition(pegkey.HashRaw(row.Key), s.count) == p.index {
+		switch {
+		case !s.pick.takes(row):
+			s.left(row)
+		case pegkey.Partition(pegkey.HashRaw(row.Key), s.count) == p.index:
 			return row, p.index, nil
+		default:
+			s.misplaced(row, p.index)
 		}
-		s.misplaced(row, p.index)
 		if err := s.advance(ctx); err != nil {
 			return nil, 0, err
 		}
@@ -190,6 +212,15 @@ func (s *stream) advance(ctx context.Context) error {
 		s.sink(0)
 	}
 	return nil
+}
+
+// passed is how many rows and bytes were read since the last call.
+func (s *stream) passed() (rows, bytes int64) {
+	for _, p := range s.all {
+		rows, bytes = rows+p.passed, bytes+p.passedBytes
+		p.passed, p.passedBytes = 0, 0
+	}
+	return rows, bytes
 }
 
 // sink puts the partition at i where its current row belongs in the heap.

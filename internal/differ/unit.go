@@ -34,10 +34,15 @@ type unit struct {
 	scanned bool
 	late    Cursor
 
-	// For progress only.
-	rows, bytes, differences atomic.Uint64
-	lateDifferences          atomic.Uint64
-	active, done             atomic.Bool
+	// Of a second look: what it belongs to, and the buckets and partitions that it is about.
+	pair             *pair
+	only             *suspects
+	sources, targets []int32
+	// mending says that differences are repaired as they are found.
+	mending bool
+
+	gauge
+	lateDifferences atomic.Uint64
 }
 
 // resume makes the unit one that was compared by an earlier run.
@@ -52,24 +57,25 @@ func (u *unit) compare(ctx context.Context) error {
 	r := u.r
 	u.active.Store(true)
 	defer u.active.Store(false)
-	spec := scan.Spec{GiveUpAfter: r.opts.GiveUpAfter, OnRetry: r.onRetry}
-	u.out = Cursor{Version: CursorVersion, Unit: u.index, Units: r.units, Source: r.src.PartitionCount(), Target: r.dst.PartitionCount(), Live: r.watch != nil}
-	u.src = newStream(SourceSide, r.src, r.srcSizer, spec, u.index, r.units)
-	u.dst = newStream(TargetSide, r.dst, r.dstSizer, spec, u.index, r.units)
+	u.out = r.cursor()
+	u.out.Unit, u.out.Units = u.index, r.units
+	if len(u.sources) == 0 && r.opts.AllowExtra {
+		return nil // nothing that the target has would be a difference
+	}
+	u.src = newStream(SourceSide, r.src, r.srcSizer, r.spec(SourceSide), u.sources, u.only)
+	u.dst = newStream(TargetSide, r.dst, r.dstSizer, r.spec(TargetSide), u.targets, u.only)
+	u.src.pick, u.dst.pick = r.rules.pick, r.targetPick
 	defer u.src.close()
 	defer u.dst.close()
-	if r.live == nil {
-		u.digests = make([]scan.Digests, len(u.src.all))
+	u.digests = nil
+	if r.live == nil && u.pair == nil {
+		u.digests = make([]scan.Digests, (r.src.PartitionCount()-u.index+r.units-1)/r.units)
 	}
 	for i := range u.digests {
 		u.digests[i].Start = r.start
 	}
 	for _, s := range []*stream{u.src, u.dst} {
-		if r.live != nil {
-			s.ignore = r.live.Ignore
-		}
-		s.duplicate = func() { u.out.Duplicates++ }
-		s.misplaced = func(row *scan.Row, partition int32) { u.misplaced(s.side, row, partition) }
+		u.listen(s)
 		if err := s.open(ctx); err != nil {
 			return err
 		}
@@ -77,13 +83,37 @@ func (u *unit) compare(ctx context.Context) error {
 	if err := u.merge(ctx); err != nil {
 		return err
 	}
-	if r.live == nil {
+	if u.digests != nil {
 		u.out.Digests = make(map[int32]scan.Digests, len(u.digests))
 	}
 	for i := range u.digests {
 		u.out.Digests[u.index+int32(i)*r.units] = u.digests[i]
 	}
 	return nil
+}
+
+// listen has a stream tell about the rows that it does not deliver. A second look leaves them to the first.
+func (u *unit) listen(s *stream) {
+	if u.r.live != nil {
+		s.ignore = u.r.live.Ignore
+	}
+	if u.pair != nil {
+		s.duplicate, s.left, s.misplaced = func() {}, func(*scan.Row) {}, func(*scan.Row, int32) {}
+		return
+	}
+	s.duplicate = func() { u.out.Duplicates++ }
+	s.misplaced = func(row *scan.Row, partition int32) { u.misplaced(s.side, row, partition) }
+	s.left = func(*scan.Row) { u.out.left(s.side) }
+}
+
+// left counts a row that the selection leaves out.
+func (c *Counts) left(side Side) {
+	if side == SourceSide {
+		c.Unselected++
+		return
+	}
+	c.TargetRows++
+	c.AllowedExtra++
 }
 
 // mergeLate takes over what became of watched keys.
@@ -204,6 +234,9 @@ func (u *unit) judged(v verdict, d Difference) {
 		return
 	case stamped, drifted:
 		u.r.tellDrift(d)
+		if u.mending && u.r.repair.drift {
+			u.mend(d)
+		}
 	}
 	u.out.settle(v)
 }
@@ -220,16 +253,22 @@ func (u *unit) unequal(d Difference) {
 
 // misplaced deals with a row that its hash puts elsewhere.
 func (u *unit) misplaced(side Side, row *scan.Row, partition int32) {
+	u.differ(u.out.misplacedRow(u.r, side, row, partition))
+}
+
+// misplacedRow counts a row that its hash puts elsewhere, and is the difference that it makes.
+func (c *Counts) misplacedRow(r *run, side Side, row *scan.Row, partition int32) Difference {
 	d := Difference{Kind: Misplaced, Side: side, Key: row.Key}
+	hash := pegkey.HashRaw(row.Key)
 	if side == SourceSide {
-		u.out.SourceRows++
-		u.out.SourceBytes += uint64(len(row.Key) + len(row.Value))
-		d.Source, d.SourcePartition, d.TargetPartition = row, partition, u.home(row, u.dst)
+		c.SourceRows++
+		c.SourceBytes += uint64(len(row.Key) + len(row.Value))
+		d.Source, d.SourcePartition, d.TargetPartition = row, partition, pegkey.Partition(hash, r.dst.PartitionCount())
 	} else {
-		u.out.TargetRows++
-		d.Target, d.TargetPartition, d.SourcePartition = row, partition, u.home(row, u.src)
+		c.TargetRows++
+		d.Target, d.TargetPartition, d.SourcePartition = row, partition, pegkey.Partition(hash, r.src.PartitionCount())
 	}
-	u.differ(d)
+	return d
 }
 
 // differ counts and tells about one difference.
@@ -239,6 +278,7 @@ func (u *unit) differ(d Difference) {
 		u.out.First = append(u.out.First, d.Shown())
 	}
 	u.r.tell(d)
+	u.mend(d)
 }
 
 // pace is called once per key and does what is needed every stride.
@@ -257,7 +297,15 @@ func (u *unit) pace(ctx context.Context) error {
 		u.publish()
 	}
 	u.keys++
-	return u.lease.take(ctx, u.r.caps)
+	if u.only == nil {
+		return u.lease.take(ctx, u.r.caps)
+	}
+	// Most rows are passed over: what is read counts.
+	rows, bytes := u.src.passed()
+	if rows == 0 {
+		return nil
+	}
+	return u.r.caps.pacer.Draw(ctx, rows, bytes)
 }
 
 // publish makes the counts visible to progress.

@@ -1,10 +1,6 @@
 package pegkey
 
-import (
-	"math/bits"
-
-	"github.com/zeebo/xxh3"
-)
+import "math/bits"
 
 // Digest is an order-free fingerprint of a set of rows: the sum modulo 2^128 of
 // one 128-bit hash per row, and their number. Rows may be added in any order and
@@ -30,11 +26,7 @@ type Digest struct {
 // two rows changes the sum, and no concatenation (hence no copy) is needed to keep
 // the border between key and value.
 func (d *Digest) Add(raw, value []byte, expire uint32) {
-	k := xxh3.Hash128Seed(raw, uint64(expire))
-	v := xxh3.Hash128Seed(value, k.Lo^bits.RotateLeft64(k.Hi, 32))
-	d.add(k.Hi, k.Lo)
-	d.add(v.Hi, v.Lo)
-	d.Rows++
+	d.AddFingerprint(FingerprintOf(raw, value, expire))
 }
 
 // Merge adds the rows of another digest.

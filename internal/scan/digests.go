@@ -39,6 +39,15 @@ func (d *Digests) Add(row *Row) {
 	d.Bands[d.band(row.Expire)].Add(row.Key, row.Value, row.Expire)
 }
 
+// AddFingerprint counts a row by its expiry and its fingerprint, as Add does.
+func (d *Digests) AddFingerprint(expire uint32, f pegkey.Fingerprint) {
+	if expire == 0 {
+		d.Never.AddFingerprint(f)
+		return
+	}
+	d.Bands[d.band(expire)].AddFingerprint(f)
+}
+
 // band is the index of the band that holds an expiry other than 0.
 func (d *Digests) band(expire uint32) int {
 	for i := range bands - 1 {

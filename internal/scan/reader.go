@@ -28,6 +28,9 @@ type Spec struct {
 	HashKey, SortKey rowfilter.Match
 	// NoValue leaves the values out.
 	NoValue bool
+	// CountOnly makes Next give one Page with a Count and no rows. Where servers do not count, keys are
+	// read and counted here. Not for a Reader.
+	CountOnly bool
 	// Timeout is how long one request may take before it is sent again, 0 for the source's own.
 	Timeout time.Duration
 	// Batch is how many rows a page may have, 1 to 1000.
@@ -56,6 +59,8 @@ type Page struct {
 	Last bool
 	// Bytes is the size of all keys and values; Reader sets it.
 	Bytes int64
+	// Count is the number of rows, with Spec.CountOnly.
+	Count int64
 	// Free gives the buffer back; nil when there is nothing to give back. Call it at most once.
 	Free func()
 }

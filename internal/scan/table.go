@@ -19,7 +19,7 @@ func (s tableSource) PartitionCount() int32 { return s.t.PartitionCount() }
 func (s tableSource) Open(spec Spec) Cursor {
 	return &tableScan{s.t.NewScan(pegasus.ScanSpec{
 		Partition: spec.Partition, After: spec.After, Through: spec.Through, Batch: spec.Batch,
-		HashKey: pushed(spec.HashKey), SortKey: pushed(spec.SortKey), NoValue: spec.NoValue,
+		HashKey: pushed(spec.HashKey), SortKey: pushed(spec.SortKey), NoValue: spec.NoValue, CountOnly: spec.CountOnly,
 		PageTimeout: spec.GiveUpAfter, Timeout: spec.Timeout, OnRetry: spec.OnRetry,
 	})}
 }
@@ -33,7 +33,7 @@ func (s *tableScan) Next(ctx context.Context) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	return Page{Rows: p.Rows, Last: p.Last, Free: p.Release}, nil
+	return Page{Rows: p.Rows, Last: p.Last, Count: p.Count, Free: p.Release}, nil
 }
 
 // Close implements Cursor.

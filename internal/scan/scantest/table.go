@@ -106,6 +106,10 @@ func (c *cursor) Next(ctx context.Context) (scan.Page, error) {
 	}
 	c.t.mu.Unlock()
 	start := c.at - back
+	if c.spec.CountOnly {
+		c.at = len(rows)
+		return scan.Page{Count: int64(len(rows)), Last: true}, nil
+	}
 	stop := len(rows)
 	if len(c.spec.Through) > 0 {
 		at, found := slices.BinarySearchFunc(rows, c.spec.Through, func(r scan.Row, key []byte) int { return bytes.Compare(r.Key, key) })
