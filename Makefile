@@ -15,6 +15,8 @@ FUZZTIME ?= 20s
 # How long `make chaos` begins new rounds.
 CHAOSTIME ?= 30m
 
+comma := ,
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -65,8 +67,20 @@ test-hdfs: setup-race ## block stores against a real HDFS (Hadoop's jars by Mave
 	scripts/hdfs.sh $(GO) test -race -count=1 -timeout 30m -run 'HDFS' ./internal/blobstore ./internal/backup ./internal/splitter
 
 .PHONY: bench
-bench: setup ## rows per second and per CPU second of the copy engine, the wire, and files of RocksDB
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./internal/copier ./internal/wire ./internal/sst
+bench: setup ## rows per second and per CPU second of copying and comparing, 12 tables, ten minutes; SHORT=1: two tables, KEEP=1: into BENCHMARKS.md
+	@KEEP=$(KEEP) scripts/bench.sh rates $(if $(SHORT),-short -benchtime 1s)
+
+.PHONY: bench-large
+bench-large: setup ## time and memory of copying and comparing 20 and 40 million rows from 1,024 to 256 partitions; LARGE=N: N and 2N rows, KEEP=1: into BENCHMARKS.md
+	@KEEP=$(KEEP) scripts/bench.sh large $(if $(LARGE),-large-rows $(LARGE)$(comma)$(shell echo $$((2*$(LARGE)))))
+
+.PHONY: bench-packages
+bench-packages: setup ## the benchmarks of single packages: engines, wire, sandbox, files of RocksDB
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 1h ./internal/copier ./internal/differ ./internal/wire ./internal/sandbox ./internal/sst
+
+.PHONY: acceptance-throttle
+acceptance-throttle: setup ## overload, a source whose latency rises, and caps, in real time; five minutes
+	$(GO) test -count=1 -v -timeout 30m -run '^TestThrottle' ./internal/bench -throttle-full
 
 .PHONY: bench-split
 bench-split: setup ## rows and bytes per CPU second of reading, writing and splitting 5 million rows, beside RocksDB's own tools (Debian's rocksdb-tools, installed when absent); minutes

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"sync"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 )
@@ -107,7 +108,11 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 		if write {
 			r.part.noteUpdate(q.Name, q.Args)
 		}
+		if !q.detached {
+			r.part.stamp = q.arrived
+		}
 		out = f(r, q, m, out)
+		r.part.stamp = time.Time{}
 		if q.detached || r.ops[q.op]%latencySample == 1 {
 			r.measure(q, 0)
 		}

@@ -36,6 +36,9 @@ type partition struct {
 	compactTrigger int64
 
 	clock Clock
+	// stamp is the time of the request that is being executed, zero for none: asking the clock for
+	// each write is a part of a write's cost.
+	stamp time.Time
 	// shipsLast: what is committed is known from the log at once, from 2.6 on.
 	shipsLast bool
 	// log is nil unless the table is duplicated. note is what the mutation that commits
@@ -51,7 +54,9 @@ func newPartition(index, count int32, clock Clock, shipsLast bool) *partition {
 // commit starts a mutation and returns its decree.
 func (p *partition) commit() int64 {
 	p.decree++
-	p.prepared = p.clock.Now()
+	if p.prepared = p.stamp; p.stamp.IsZero() {
+		p.prepared = p.clock.Now()
+	}
 	if p.log != nil {
 		p.log.append(p.decree, p.prepared, p.note)
 		p.note = nil

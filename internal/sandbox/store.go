@@ -74,6 +74,11 @@ type store struct {
 	tree  *btree.BTreeG[row]
 	arena arena
 	probe []byte // buffer of find, so that lookups do not allocate
+	// hint is where the last row was stored: copies come in the order of keys, so the next one goes
+	// there, too.
+	hint btree.PathHint
+	// last has the largest key so far: what comes in order is appended without a search.
+	last row
 	bytes int    // of all rows
 	// tombs are the keys that were deleted and whose deletion is still in the files, nil where
 	// nothing can come from behind it.
@@ -101,7 +106,13 @@ func (s *store) set(key, value []byte, expire uint32) {
 	binary.BigEndian.PutUint32(rec[4:], uint32(len(key)))
 	copy(rec[rowHeader:], key)
 	copy(rec[rowHeader+len(key):], value)
-	old, _ := s.tree.Set(newRow(rec))
+	r, old := newRow(rec), row{}
+	if s.last.rec == nil || rowLess(s.last, r) {
+		old, _ = s.tree.Load(r)
+		s.last = r
+	} else {
+		old, _ = s.tree.SetHint(r, &s.hint)
+	}
 	s.bytes += len(rec) - len(old.rec)
 	delete(s.tombs, string(key))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"sync"
 	"testing"
 	"time"
@@ -15,8 +16,12 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/sandbox"
 )
 
-// sandboxEnv makes a test binary a sandbox in the folder that it names.
-const sandboxEnv = "PEGMIGRATE_BENCH_SANDBOX"
+// sandboxEnv makes a test binary a sandbox in the folder that it names; profileEnv names a file for
+// the sandbox's CPU profile.
+const (
+	sandboxEnv = "PEGMIGRATE_BENCH_SANDBOX"
+	profileEnv = "PEGMIGRATE_BENCH_SANDBOX_PROFILE"
+)
 
 // Serve comes first in the TestMain of a package that calls Start. It runs the sandbox and ends the
 // process when the process was started for that, and returns otherwise.
@@ -34,6 +39,11 @@ func serve(dir string) int {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	})
+	if err := profile(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer pprof.StopCPUProfile()
 	if err := sandbox.Up(ctx, sandbox.UpConfig{Dir: dir, TimeFactor: 1000}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -41,10 +51,35 @@ func serve(dir string) int {
 	return 0
 }
 
-// Start runs two clusters in a process of their own, until the benchmark ends.
+// profile begins the profile that somebody asked for.
+func profile(ctx context.Context) error {
+	path := os.Getenv(profileEnv)
+	if path == "" {
+		return nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(f)
+}
+
+// Start is Up for who only needs the folder.
 func Start(b *testing.B) (dir string) {
 	b.Helper()
-	dir = b.TempDir()
+	return Up(b).Dir
+}
+
+// Box is a sandbox in a process of its own.
+type Box struct {
+	Dir string
+	PID int
+}
+
+// Up runs two clusters in a process of their own, until the benchmark ends.
+func Up(b *testing.B) Box {
+	b.Helper()
+	dir := b.TempDir()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), sandboxEnv+"="+dir)
 	cmd.Stderr = os.Stderr
@@ -62,7 +97,7 @@ func Start(b *testing.B) (dir string) {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		if _, err := os.Stat(filepath.Join(dir, sandbox.DescriptionFile)); err == nil {
-			return dir
+			return Box{Dir: dir, PID: cmd.Process.Pid}
 		}
 		if time.Now().After(deadline) {
 			b.Fatal("the sandbox does not come up")
