@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/differ"
+	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -75,7 +75,7 @@ func (l *Live) CompareLive(ctx context.Context, job apply.LiveJob) (apply.LiveOu
 	opts.RowsPerSecond, opts.BytesPerSecond = job.Limits.RowsPerSecond, job.Limits.BytesPerSecond
 	opts.Patience, opts.Still, opts.ExpirySkew = job.Patience, job.Still, uint32(job.ExpirySkew/time.Second)
 	estimates := l.engine.estimates(ctx, job.Source)
-	result, err := differ.RunLive(ctx, pair.src, pair.dst, resume, opts, saveLive(job), reportLive(job, estimates))
+	result, err := differ.RunLive(ctx, pair.src, pair.dst, resume, opts, saveLive(job), reportLive(job.Report, estimates))
 	if err != nil {
 		return out, err
 	}
@@ -113,15 +113,15 @@ func saveLive(job apply.LiveJob) func([]differ.Cursor) error {
 			if err != nil {
 				return err
 			}
-			encoded[strconv.Itoa(int(c.Unit))] = data
+			encoded[c.Name()] = data
 		}
 		return job.Save(encoded)
 	}
 }
 
 // reportLive is nil when nobody wants to know.
-func reportLive(job apply.LiveJob, e estimates) differ.Reporter {
-	if job.Report == nil {
+func reportLive(report func(event.MoveProgress), e estimates) differ.Reporter {
+	if report == nil {
 		return nil
 	}
 	return differ.ReporterFunc(func(p differ.Progress) {
@@ -129,7 +129,7 @@ func reportLive(job apply.LiveJob, e estimates) differ.Reporter {
 		if out.Limit == "" && p.Watched > 0 && !scanning(p) {
 			out.LimitReason = stillUnequal(p.Watched)
 		}
-		job.Report(out)
+		report(out)
 	})
 }
 

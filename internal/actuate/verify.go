@@ -128,14 +128,14 @@ func verified(r differ.Result) event.Verified {
 	out := event.Verified{
 		SourceRows: r.SourceRows, TargetRows: r.TargetRows, Differences: r.Differences(),
 		Missing: r.Missing, Extra: r.Extra, Changed: r.Value, ExpiryDiffers: r.Expiry, Misplaced: r.Misplaced(),
-		ExpiredMidway: r.Expired, AllowedExtra: r.AllowedExtra, Stamped: r.Stamped,
+		ExpiredMidway: r.Expired, AllowedExtra: r.AllowedExtra, Stamped: r.Stamped, Drifted: r.Drifted,
 	}
 	for _, d := range r.First {
 		out.FirstDiffering = append(out.FirstDiffering, event.Difference{
 			Kind: event.DifferenceKind(d.Kind), Side: string(d.Side),
 			SourcePartition: d.SourcePartition, TargetPartition: d.TargetPartition,
 			HashKey: d.HashKey, SortKey: d.SortKey, RawKey: d.RawKey,
-			SourceBytes: d.SourceBytes, TargetBytes: d.TargetBytes, SourceExpire: d.SourceExpire, TargetExpire: d.TargetExpire,
+			SourceBytes: d.SourceBytes, TargetBytes: d.TargetBytes, SourceExpire: d.SourceExpire, TargetExpire: d.TargetExpire, Age: d.Age,
 		})
 	}
 	return out

@@ -24,6 +24,11 @@ const (
 	codeMetrics           = "PM1934"
 	codeHistory           = "PM1935" // a warning: a run goes on without one
 	codeNotYet            = "PM1940" // a flag of a later release
+	codeRepairMoved       = "PM1941" // clients are on the target: it is the truth
+	codeRepairNotOurs     = "PM1942" // another migration is at work, or the target takes no writes
+	codeRepairFailed      = "PM1943"
+	codeReportUnusable    = "PM1944" // cut off, of a later form, or no report at all
+	codeReportOther       = "PM1945" // of other tables, or of another migration
 	codeUnreadable        = "PM1950"
 	codeUnwritable        = "PM1951"
 	codeLater             = "PM1960" // a format of a later release

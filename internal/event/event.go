@@ -177,6 +177,8 @@ type Difference struct {
 	TargetBytes     int            `json:"target_bytes"`
 	SourceExpire    uint32         `json:"source_expire"` // seconds since 2016-01-01 UTC, 0 never
 	TargetExpire    uint32         `json:"target_expire"`
+	// Age is for how long the row had been seen to differ, 0 for one that was looked at once.
+	Age time.Duration `json:"age_ns,omitempty"`
 }
 
 // Verified is the outcome of one comparison.
@@ -193,10 +195,37 @@ type Verified struct {
 	ExpiredMidway uint64 `json:"expired_midway"`
 	AllowedExtra  uint64 `json:"allowed_extra"`
 	// Stamped rows differ only in the expiry that the source's default_ttl gave them meanwhile.
-	Stamped        uint64       `json:"stamped,omitempty"`
-	SourceChanged  []int32      `json:"source_changed,omitempty"`
-	Round          int          `json:"round"`
-	FirstDiffering []Difference `json:"first_differing,omitempty"`
+	Stamped       uint64  `json:"stamped,omitempty"`
+	SourceChanged []int32 `json:"source_changed,omitempty"`
+	// Drifted rows differ only in an expiry that default_ttl gave them at another moment, or clocks explain: no difference.
+	Drifted uint64 `json:"drifted,omitempty"`
+	// Open keys kept changing, so that nothing is said about them. Cut says that the comparison was ended early,
+	// with more differences than are waited for.
+	Open uint64 `json:"open,omitempty"`
+	Cut  bool   `json:"cut,omitempty"`
+	// Mode is full ("" as well), sample or count, Sample the share of the hash keys that was compared and
+	// Confidence what that proves, in words.
+	Mode       string  `json:"mode,omitempty"`
+	Sample     float64 `json:"sample,omitempty"`
+	Confidence string  `json:"confidence,omitempty"`
+	// Patience is how long a row had to stay different to count, 0 when it was looked at once.
+	Patience       time.Duration `json:"patience_ns,omitempty"`
+	Round          int           `json:"round"`
+	FirstDiffering []Difference  `json:"first_differing,omitempty"`
+}
+
+// CaughtUp is the outcome of one pass that brought over what differed.
+type CaughtUp struct {
+	Step string `json:"step"`
+	// Live says that clients wrote meanwhile, so that nothing is proven.
+	Live       bool   `json:"live"`
+	SourceRows uint64 `json:"source_rows"` // as they were read
+	TargetRows uint64 `json:"target_rows"`
+	Written    uint64 `json:"written"` // rows of the target
+	Deleted    uint64 `json:"deleted"`
+	// Left rows differ all the same.
+	Left    uint64        `json:"left,omitempty"`
+	Elapsed time.Duration `json:"elapsed_ns"`
 }
 
 // FenceProven says that every partition of the table answered a probe as fenced or unfenced.
@@ -244,6 +273,10 @@ type CutOver struct {
 	Quiesce time.Duration `json:"quiesce_ns"` // until decrees were frozen
 	Drain   time.Duration `json:"drain_ns"`   // until the last frozen decree was shipped
 	Recheck time.Duration `json:"recheck_ns"` // until the open keys were equal
+	// CatchUp is until what differed was brought over and equal, Lift until the source took writes again.
+	// Only catch-ups have them, and instead of Drain and Recheck.
+	CatchUp time.Duration `json:"catch_up_ns,omitempty"`
+	Lift    time.Duration `json:"lift_ns,omitempty"`
 	Switch  time.Duration `json:"switch_ns"`  // until the route led to the target, and was read back
 	Resolve time.Duration `json:"resolve_ns"` // until every proxy led there
 	Total   time.Duration `json:"total_ns"`

@@ -55,6 +55,9 @@ func (LagProgress) Name() string { return "lag" }
 func (RouteSwitched) Name() string { return "route_switched" }
 
 // Name implements Event.
+func (CaughtUp) Name() string { return "caught_up" }
+
+// Name implements Event.
 func (CutOver) Name() string { return "cut_over" }
 
 func (RunStarted) sealed()    {}
@@ -76,3 +79,4 @@ func (RunDone) sealed()       {}
 func (LagProgress) sealed()   {}
 func (RouteSwitched) sealed() {}
 func (CutOver) sealed()       {}
+func (CaughtUp) sealed()      {}

@@ -57,9 +57,11 @@ func (b *board) take(e event.Event) {
 	case event.UndoStarted:
 		b.rest()
 		b.undo = "undo " + clean(e.Step) + ": " + clean(e.What)
+	case event.Repaired:
+		b.rest()
 	case event.UndoDone, event.UndoFailed, event.StepFailed, event.GateReached, event.Interrupted, event.RunDone:
 		b.rest()
-	case event.Warning, event.Verified, event.FenceProven, event.RouteSwitched, event.CutOver: // told above the board, which stays
+	case event.Warning, event.Verified, event.CaughtUp, event.FenceProven, event.RouteSwitched, event.CutOver, event.RepairPlanned: // told above the board, which stays
 	}
 }
 

@@ -25,6 +25,8 @@ type Certificate struct {
 	// default_ttl gave them. Rechecked keys were unequal while clients wrote and equal behind the fence.
 	SourceRows, TargetRows, Drifted uint64
 	Rechecked                       int
+	// Written and Deleted are rows of the target that a catch-up changed behind the fence.
+	Written, Deleted uint64
 	// Moments are in order of time.
 	Moments    []Moment
 	Window     *event.CutOver
@@ -200,6 +202,10 @@ func comparedSection(c Certificate) section {
 	}
 	if c.Drifted > 0 {
 		s.lines = append(s.lines, fmt.Sprintf("%d of them expire at another moment, because default_ttl stamped them on each side by itself", c.Drifted))
+	}
+	if n := c.Written + c.Deleted; n > 0 {
+		s.lines = append(s.lines, fmt.Sprintf("%s differed when the fence went up: %d were written on the target, %d deleted, and read again on both sides: equal",
+			plan.Counted(n, "row"), c.Written, c.Deleted))
 	}
 	if c.Rechecked > 0 {
 		s.lines = append(s.lines, plural(c.Rechecked, "key")+" kept changing while clients wrote, read again behind the fence: equal")

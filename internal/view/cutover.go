@@ -53,6 +53,24 @@ func switchedLine(e event.RouteSwitched, style Style) string {
 		style.yellow(clean(e.To)), clean(e.From), e.Version)
 }
 
+// caughtUpLine tells of one pass that brought over what differed.
+func caughtUpLine(e event.CaughtUp, style Style) string {
+	where := "behind the fence"
+	if e.Live {
+		where = "while clients write"
+	}
+	s := fmt.Sprintf("%s: %s compared with %d %s in %s", clean(e.Step), plan.Counted(e.SourceRows, "row"), e.TargetRows, where, took(e.Elapsed))
+	if e.Written+e.Deleted == 0 {
+		s += ", nothing to bring over"
+	} else {
+		s += fmt.Sprintf(", %d brought over, %d deleted", e.Written, e.Deleted)
+	}
+	if e.Left > 0 {
+		s += ", " + style.loud(plan.Counted(e.Left, "row")+" still differ")
+	}
+	return s
+}
+
 // windowLines tell how long clients could not write, and which part took how long.
 func windowLines(e event.CutOver, style Style) []string {
 	head := windowText(e)
@@ -82,7 +100,15 @@ func windowText(e event.CutOver) string {
 
 // windowParts lists the parts in order of time; the route has none in a plan that leads no clients.
 func windowParts(e event.CutOver) string {
-	parts := []string{"fence spread " + took(e.Spread), "quiesce " + took(e.Quiesce), "drain " + took(e.Drain), "recheck " + took(e.Recheck)}
+	parts := []string{"fence spread " + took(e.Spread), "quiesce " + took(e.Quiesce)}
+	if e.CatchUp > 0 {
+		parts = append(parts, "catch-up "+took(e.CatchUp))
+		if e.Lift > 0 {
+			parts = append(parts, "lift "+took(e.Lift))
+		}
+		return strings.Join(parts, ", ")
+	}
+	parts = append(parts, "drain "+took(e.Drain), "recheck "+took(e.Recheck))
 	if e.Switch > 0 || e.Resolve > 0 {
 		parts = append(parts, "switch "+took(e.Switch), "proxies "+took(e.Resolve))
 	}

@@ -50,6 +50,7 @@ func verifiedLines(v event.Verified, style Style) []string {
 	if v.AllowedExtra > 0 {
 		lines = append(lines, fmt.Sprintf("  %d rows are on the target only, as if_exists = \"merge\" allows", v.AllowedExtra))
 	}
+	lines = append(lines, verifiedNotes(v, style)...)
 	if v.ExpiredMidway > 0 {
 		lines = append(lines, fmt.Sprintf("  %d rows expired on one side while they were compared", v.ExpiredMidway))
 	}
@@ -57,6 +58,27 @@ func verifiedLines(v event.Verified, style Style) []string {
 		lines = append(lines, "  "+style.loud(fmt.Sprintf("the source was written to meanwhile: partitions %s", partitionList(v.SourceChanged))))
 	}
 	return append(lines, differenceLines(v, style)...)
+}
+
+// verifiedNotes are what has to be known of a comparison besides its counts.
+func verifiedNotes(v event.Verified, style Style) []string {
+	var lines []string
+	if v.Confidence != "" {
+		lines = append(lines, "  "+clean(v.Confidence))
+	}
+	if v.Drifted > 0 {
+		lines = append(lines, fmt.Sprintf("  the expiry of %s is not the same on both sides, as default_ttl or clocks reckoned it for each: no difference", plan.Counted(v.Drifted, "row")))
+	}
+	if v.Patience > 0 && v.Differences > 0 {
+		lines = append(lines, fmt.Sprintf("  each was looked at again for %s, which is longer than a write needs", rounded(v.Patience)))
+	}
+	if v.Open > 0 {
+		lines = append(lines, fmt.Sprintf("  %s kept changing, so that nothing is said about them", plural(int(v.Open), "key")))
+	}
+	if v.Cut {
+		lines = append(lines, "  "+style.loud("not everything was compared: there are more differences, or keys that keep changing, than are waited for"))
+	}
+	return lines
 }
 
 func differenceKinds(v event.Verified) string {
@@ -87,6 +109,11 @@ func differenceLines(v event.Verified, style Style) []string {
 }
 
 func differenceLine(d event.Difference, style Style) string {
+	if d.Age > 0 {
+		young := d
+		young.Age = 0
+		return differenceLine(young, style) + ", for " + rounded(d.Age)
+	}
 	s := style.red(pad(clean(string(d.Kind)), len(event.Misplaced))) + "  hash " + clean(d.HashKey) + "  sort " + clean(d.SortKey)
 	switch d.Kind {
 	case event.Missing:

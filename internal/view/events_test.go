@@ -72,6 +72,11 @@ func story() []told {
 		{ms(42000), event.UndoFailed{Step: "fence-source", Error: "partition 3 still rejects writes\x1b[2J", Repair: "in the shell of cluster east: use orders; del_app_envs replica.deny_client_request"}},
 		{ms(42500), event.SplitDone{Step: "split", Where: "local:/srv/block/west/orders", In: 1_190_120, Out: 1_190_000, Expired: 100, Filtered: 10,
 			Leftover: 6, Misplaced: 4, Skipped: 8, Placeholders: 1, Files: 70, Bytes: 130_900_000, Partitions: 64, Kept: 3, Elapsed: ms(2500)}},
+		{ms(42600), event.RepairPlanned{Step: "repair", Target: "west/orders", Missing: 2, Changed: 1, Expiry: 1, Extra: 3, Drifted: 1, Left: 1, Report: "orders.jsonl",
+			First: []event.Difference{{Kind: event.Missing, SourcePartition: 3, HashKey: `"user1"`, SortKey: `"a"`, SourceBytes: 120, Age: 62 * time.Second}},
+			Notes: []string{"writes go on meanwhile: duplication 3 of east/orders"}}},
+		{ms(42900), event.Repaired{Step: "repair", Target: "west/orders", Looked: 9, Written: 4, Deleted: 3, Equal: 1, Left: 1, Elapsed: ms(300),
+			FirstLeft: []event.Difference{{Kind: event.Misplaced, Side: "target", TargetPartition: 1, HashKey: `"user2"`, SortKey: `""`}}}},
 		{ms(43000), event.RunDone{Migration: "orders", Command: "rollback", Elapsed: ms(3000), Text: "everything that this migration changed is as it was"}},
 	}
 }

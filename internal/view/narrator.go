@@ -42,6 +42,8 @@ func (n *narrator) tell(e event.Event) (lines []string, ok bool) {
 	case event.Verified:
 		n.verified = &e
 		return verifiedLines(e, n.style), true
+	case event.CaughtUp:
+		return []string{caughtUpLine(e, n.style)}, true
 	case event.FenceProven:
 		return []string{n.fence(e)}, true
 	case event.RouteSwitched:
@@ -52,6 +54,10 @@ func (n *narrator) tell(e event.Event) (lines []string, ok bool) {
 		return n.gate(e), true
 	case event.SplitDone:
 		return splitLines(e, n.style), true
+	case event.RepairPlanned:
+		return repairPlanLines(e, n.style), true
+	case event.Repaired:
+		return repairedLines(e, n.style), true
 	}
 	return n.tellEnd(e)
 }
