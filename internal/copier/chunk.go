@@ -87,8 +87,7 @@ func (c *chunk) Acked(tag uint64, err error) {
 	if err != nil {
 		r.fail(c.writeError(&c.ops[tag], err))
 	} else if c.pending.Add(-1) == 0 {
-		r.gov.took.add(time.Since(c.sealed))
-		c.span.complete(c)
+		c.complete()
 	}
 	r.win.release(weight)
 }
@@ -103,8 +102,15 @@ func (c *chunk) writeError(o *op, err error) error {
 func (c *chunk) seal() {
 	c.sealed = time.Now()
 	if c.pending.Add(int64(c.used)-open) == 0 {
-		c.span.complete(c)
+		c.complete()
 	}
+}
+
+// complete is called once, when the chunk is sealed and acknowledged.
+func (c *chunk) complete() {
+	c.r.gov.took.add(time.Since(c.sealed))
+	c.r.gov.acked.Add(uint64(c.used))
+	c.span.complete(c)
 }
 
 // page is a scanned page that is given back when no chunk needs it any more.

@@ -31,6 +31,8 @@ const (
 	// calmest bounds how long nothing is decided after the window shrank: answers that come meanwhile
 	// are of writes that were sent before.
 	calmest = 10
+	// stillTicks is after how many ticks without an answer the window grows all the same.
+	stillTicks = 10
 	// slowest is the share of the window that rising latency alone leaves.
 	slowest = 16
 )
@@ -53,11 +55,14 @@ type governor struct {
 	source atomic.Pointer[sourcePush]
 
 	// The rest is used by step alone: the counts at the last tick, the window at the last push-back,
-	// the ticks until the next decision, and whether the target's limit is still to be found.
+	// the ticks until the next decision, whether the target's limit is still to be found, the
+	// acknowledgements since the window grew, and the ticks without any.
 	seenAcked, seenPushed uint64
 	wall                  int64
 	calm                  int
 	opening               bool
+	fresh                 uint64
+	still                 int
 }
 
 // sourcePush is a push-back of the source, whose scans slow down by themselves.
@@ -135,7 +140,7 @@ func (g *governor) step() {
 	case slow && limit > full/slowest:
 		limit = g.shrink(limit, max(int64(float64(limit)*share), full/slowest), g.took.describe())
 	case newPushed == 0 && !slow:
-		limit = g.grow(limit, full, newAcked > 0)
+		limit = g.grow(limit, full, newAcked)
 	}
 	limit = min(max(limit, floor), full)
 	if limit == full {
@@ -148,7 +153,7 @@ func (g *governor) step() {
 
 // shrink notes where the target's limit is; why is empty for push-back.
 func (g *governor) shrink(from, to int64, why string) int64 {
-	g.opening, g.wall = false, from
+	g.opening, g.wall, g.fresh, g.still = false, from, 0, 0
 	g.calm = min(int(g.took.recent()/tick), calmest)
 	if push := g.lastPush.Load(); why == "" && push != nil {
 		why = describe(*push)
@@ -157,14 +162,26 @@ func (g *governor) shrink(from, to int64, why string) int64 {
 	return to
 }
 
-// grow goes up: twice as wide while nothing is known, then in small steps to where the target pushed
-// back last and somewhat beyond, then in larger ones. Also when nothing is acknowledged: the writes in
-// flight may all be to a partition that hangs, and must not hold up the others.
-func (g *governor) grow(limit, full int64, acked bool) int64 {
+// grow goes up, once per window of acknowledgements: twice as wide while nothing is known, then in
+// small steps to where the target pushed back last and somewhat beyond, then in larger ones. It goes up
+// too when nothing was acknowledged for a while: the writes in flight may all be to a partition that
+// hangs, and must not hold up the others.
+func (g *governor) grow(limit, full int64, acked uint64) int64 {
+	if acked == 0 {
+		if g.still++; g.still < stillTicks {
+			return limit
+		}
+		return limit + max(full/growSteps, 1)
+	}
+	g.still = 0
+	if g.fresh += acked; g.fresh < uint64(limit) {
+		return limit
+	}
+	g.fresh = 0
 	switch {
-	case g.opening && acked:
+	case g.opening:
 		return 2 * limit
-	case !g.opening && limit < g.wall+g.wall/2:
+	case limit < g.wall+g.wall/2:
 		return limit + max(g.wall/nearSteps, 1)
 	}
 	return limit + max(full/growSteps, 1)

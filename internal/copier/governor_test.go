@@ -56,7 +56,7 @@ func TestGovernorOpensTheWindow(t *testing.T) {
 		t.Errorf("begins with %d", n)
 	}
 	for range 5 {
-		g.acked.Add(100)
+		g.acked.Add(uint64(win.limit.Load()))
 		g.step()
 	}
 	if n := win.limit.Load(); n != 2048 {
@@ -94,7 +94,7 @@ func TestGovernorGivesWayToRisingLatency(t *testing.T) {
 	g := opened(newWindow(1600, 1<<20))
 	tick := func(n int, took time.Duration) {
 		for range n {
-			g.acked.Add(100)
+			g.acked.Add(1600)
 			g.took.add(took)
 			g.step()
 		}
@@ -130,7 +130,7 @@ func TestGovernorFollowsThePacer(t *testing.T) {
 	}{{0, 500}, {100, 100}, {2, 2}, {0, 500}} {
 		p.Set(func(l *pace.Limits) { l.InFlight = c.ask })
 		for range 200 {
-			g.acked.Add(1)
+			g.acked.Add(500)
 			g.step()
 		}
 		if n := g.win.limit.Load(); n != c.want {

@@ -102,7 +102,6 @@ func (s *span) complete(c *chunk) {
 	for s.head != nil && s.head.done {
 		c := s.head
 		s.head = c.next
-		p.r.gov.acked.Add(uint64(c.used))
 		if c.last != nil {
 			s.after = append(s.after[:0], c.last...)
 			p.advance(c)

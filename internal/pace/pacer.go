@@ -43,6 +43,9 @@ type Pacer struct {
 	changed chan struct{}
 	// top is what limits now.
 	top Reason
+	// refused counts refusals since refusedSince.
+	refused      int
+	refusedSince time.Time
 }
 
 // HeldByControl is the source of the hold that Limits.Paused is.
