@@ -43,6 +43,7 @@ func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 	maps.Copy(all, faultCommands())
 	maps.Copy(all, awaitCommands())
 	maps.Copy(all, loadCommands())
+	maps.Copy(all, rowCommands())
 	return all
 }
 

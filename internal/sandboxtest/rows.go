@@ -1,0 +1,39 @@
+package sandboxtest
+
+import (
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pegmigrate/pegmigrate/internal/pegkey"
+	"github.com/pegmigrate/pegmigrate/internal/sandbox"
+)
+
+// rowCommands look at single rows.
+func rowCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
+	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"has-row": hasRow}
+}
+
+// hasRow finds a row, with a given value, and with or without an expiry.
+func hasRow(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, args, 3, "has-row CLUSTER/TABLE HASH SORT [VALUE [expires|stays]]")
+	c, name := split(ts, args[0])
+	key := string(pegkey.Encode(nil, []byte(args[1]), []byte(args[2])))
+	var found *sandbox.Row
+	ts.Check(c.Dump(name, func(r sandbox.Row) error {
+		if string(r.Key) == key {
+			found = &sandbox.Row{Value: append([]byte(nil), r.Value...), Expire: r.Expire}
+		}
+		return nil
+	}))
+	ok := found != nil && (len(args) < 4 || string(found.Value) == args[3])
+	if ok && len(args) > 4 {
+		ok = (args[4] == "expires") == (found.Expire != 0)
+	}
+	switch {
+	case neg && ok:
+		ts.Fatalf("%s has %q : %q = %q", args[0], args[1], args[2], found.Value)
+	case !neg && found == nil:
+		ts.Fatalf("%s has no %q : %q", args[0], args[1], args[2])
+	case !neg && !ok:
+		ts.Fatalf("%s has %q : %q = %q, expiry %d", args[0], args[1], args[2], found.Value, found.Expire)
+	}
+}
