@@ -153,12 +153,31 @@ func (b *builder) adviseCopy() Advice {
 	b.version(&r)
 	b.release(&r)
 	a := Advice{Method: "copy", Disk: b.targetDisk(), Load: "every row read and written by requests"}
-	a.Duration = withoutRows(estimateMove(b.f.SourceTable.Rows, b.f.SourceTable.Bytes, copyLimits(b.m.Limits), false).Plus(b.compareTime()))
-	if m, ok := b.m.Method.(*schema.CopyMethod); !ok || m.SourceWrites == schema.SourceWritesFenced {
-		a.Reject, a.RejectsOn = withoutRows(b.window()), "source"
-	}
+	rows, bytes := b.expected()
+	limits, windows := copyLimits(b.m.Limits), b.m.Limits.Window
+	a.Duration = withoutRows(estimateMove(rows, bytes, limits, false).within(windows).Plus(estimateMove(rows, bytes, limits, true).within(windows)))
+	b.copyRejects(&a)
 	r.say(&a)
 	return a
+}
+
+// copyRejects says for how long a copy rejects writes, and for how long it would with source_writes = "catch_up"
+// where that is less.
+func (b *builder) copyRejects(a *Advice) {
+	if b.fromBackup() {
+		return
+	}
+	m, copies := b.m.Method.(*schema.CopyMethod)
+	caughtUp := withoutRows(b.catchUpWindow().rejected())
+	switch {
+	case copies && m.SourceWrites == schema.SourceWritesCatchUp:
+		a.Reject, a.RejectsOn = caughtUp, "source"
+	case !copies || m.SourceWrites == schema.SourceWritesFenced:
+		a.Reject, a.RejectsOn = withoutRows(b.window()), "source"
+		if caughtUp.Duration < a.Reject.Duration && b.m.Target.IfExists != schema.IfExistsMerge && !b.options().KeepsTarget() {
+			a.Load += fmt.Sprintf("; with source_writes = %q writes are rejected about %s", schema.SourceWritesCatchUp, Duration(caughtUp.Duration))
+		}
+	}
 }
 
 func (b *builder) adviseDuplication() Advice {
@@ -227,7 +246,7 @@ func (b *builder) fencedWrites() bool {
 
 func schemaCopyFenced(m schema.Method) bool {
 	c, ok := m.(*schema.CopyMethod)
-	return ok && c.SourceWrites == schema.SourceWritesFenced
+	return ok && c.Fences()
 }
 
 func (b *builder) adviseRestore() Advice {

@@ -59,9 +59,16 @@ const (
 	CodeWritersAccepted   = "PM2151"
 	CodeRejectBudget      = "PM2152"
 	CodeVerifyOff         = "PM2153"
+	CodeCatchUpWindow     = "PM2154" // a budget that a catch-up cannot keep, or seldom
+	CodeSomePartitions    = "PM2155" // partitions that the source does not have
+	CodeOverwriteRefused  = "PM2156" // servers refuse the writes of overwrite = "never"
+	CodeExpiryDropped     = "PM2157" // rows without expiry meet a default_ttl
+	CodeMergedRows        = "PM2158" // what a copy into a table with rows cannot tell
+	CodeVerifyPart        = "PM2159" // a comparison that proves a part
 	CodeDisk              = "PM2160"
 	CodeThrottled         = "PM2162"
 	CodeWriteSize         = "PM2163"
+	CodeStopIf            = "PM2164" // a threshold that stops rows at once, or soon
 	CodeDupVersion        = "PM2201" // two versions between which a duplication never gets to its log
 	CodeDupDisabled       = "PM2202"
 	CodeDupConfig         = "PM2203" // ids or addresses are missing in a server's configuration

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/pegmigrate/pegmigrate/schema"
@@ -69,10 +70,13 @@ func (b *builder) checkTTL(place string) {
 	}
 	ttl := b.envs.late[EnvDefaultTTL]
 	parked := b.f.TargetTable != nil && ttlInForce(b.f.TargetTable.Envs)
-	if (ttl != "" && ttl != "0" || parked) && b.f.SourceTable.PermanentRows {
-		if parked && ttl == "" {
-			ttl = b.f.TargetTable.Envs[EnvDefaultTTL]
-		}
+	if parked && ttl == "" {
+		ttl = b.f.TargetTable.Envs[EnvDefaultTTL]
+	}
+	switch stamps := ttl != "" && ttl != "0"; {
+	case stamps && b.options().DropTTL:
+		b.stampsAll(ttl, place)
+	case stamps && b.f.SourceTable.PermanentRows:
 		b.checks.warn(CodeTTLStamps, place, "declare envs = { default_ttl = \"0\" } on the target if they must stay for ever",
 			"%s has rows without expiry, and the target gets default_ttl=%s: compaction will stamp them", b.source, ttl)
 	}
@@ -89,7 +93,12 @@ func (b *builder) checkCopy(method *schema.CopyMethod) {
 	switch method.SourceWrites {
 	case schema.SourceWritesStopped:
 		proof := "a second digest of it after the copy must equal the first"
-		if ttlInForce(b.f.SourceTable.Envs) {
+		switch o := copyOptions(method); {
+		case b.m.Verify.Mode != schema.VerifyFull:
+			proof = "nothing checks it"
+		case !o.Rows().All() || o.DropValue:
+			proof = "only the comparison checks it, because not everything is copied"
+		case ttlInForce(b.f.SourceTable.Envs):
 			proof = "only the comparison checks it, because its compaction changes expiries by itself"
 		}
 		b.checks.warn(CodeWritersStopped, place, "declare source_writes = \"fenced\" for a guarantee",
@@ -97,16 +106,20 @@ func (b *builder) checkCopy(method *schema.CopyMethod) {
 	case schema.SourceWritesAccepted:
 		b.checks.list = append(b.checks.list, Check{Code: CodeWritersAccepted, Severity: Warning, Loud: true, Place: place,
 			Text: "source_writes = \"accepted\": writes to " + b.source.String() + " during the copy may be missing on the target",
-			Hint: "only source_writes = \"fenced\" proves that nothing is lost"})
+			Hint: "only source_writes = \"fenced\" and \"catch_up\" prove that nothing is lost"})
 	}
 	if b.m.Verify.Mode == schema.VerifyOff {
 		b.checks.list = append(b.checks.list, Check{Code: CodeVerifyOff, Severity: Warning, Loud: true, Place: place,
 			Text: "verify is off: nothing will prove that the copy is complete",
 			Hint: "leave the verify block out for a full comparison"})
 	}
+	b.checkOptions(method)
 	b.checkWriteSize(place)
-	if method.SourceWrites == schema.SourceWritesFenced {
+	switch method.SourceWrites {
+	case schema.SourceWritesFenced:
 		b.checkBudget()
+	case schema.SourceWritesCatchUp:
+		b.checkCatchUp()
 	}
 }
 
@@ -121,7 +134,8 @@ func (b *builder) checkBudget() {
 	place := b.place(b.m.Range)
 	switch {
 	case window.Low > budget:
-		b.checks.fail(CodeRejectBudget, place, "raise limits.write_reject, or stop the writers and declare source_writes = \"stopped\"",
+		b.checks.fail(CodeRejectBudget, place, fmt.Sprintf("raise limits.write_reject, or declare source_writes = %q: writes are rejected for the comparison only, about %s",
+			schema.SourceWritesCatchUp, Duration(b.catchUpWindow().rejected().Duration)),
 			"writes would be rejected for at least %s, the budget is %s", Duration(window.Low), Duration(budget))
 	case window.Duration > budget:
 		b.checks.warn(CodeRejectBudget, place, "apply lifts the fence in time and ends with exit code 6",
@@ -132,9 +146,10 @@ func (b *builder) checkBudget() {
 // window predicts the write-reject window of a fenced copy: fence spread, copy, comparison, lift.
 func (b *builder) window() Estimate {
 	limits := copyLimits(b.m.Limits)
-	w := estimateMove(b.f.SourceTable.Rows, b.f.SourceTable.Bytes, limits, false)
+	rows, bytes := b.expected()
+	w := estimateMove(rows, bytes, limits, false)
 	if b.m.Verify.Mode != schema.VerifyOff {
-		w = w.Plus(estimateMove(b.f.SourceTable.Rows, b.f.SourceTable.Bytes, limits, true))
+		w = w.Plus(estimateMove(rows, bytes, limits, true))
 	}
 	spread := b.f.Source.ConfigSync
 	w = w.Plus(estimateQuiesce()).Plus(Estimate{Duration: spread, Low: 0, High: 2 * spread})

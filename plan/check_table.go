@@ -171,7 +171,11 @@ func (b *builder) checkExisting(t *TableFacts, place string) {
 	case schema.IfExistsMerge:
 		b.allowExtra = t.HasRows
 		if t.HasRows {
-			b.checks.warn(CodeTargetHasRows, place, "rows of the same key are overwritten; this cannot be undone",
+			hint := "rows of the same key are overwritten; this cannot be undone"
+			if b.options().KeepsTarget() {
+				hint = "rows that are added cannot be taken out again; those of the same key stay as they are"
+			}
+			b.checks.warn(CodeTargetHasRows, place, hint,
 				"%s has rows already (about %d); the source's are merged into them", b.target, t.Rows)
 		}
 	case schema.IfExistsResumeEmpty:

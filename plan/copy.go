@@ -17,17 +17,24 @@ func (b *builder) copySteps(method *schema.CopyMethod) []Step {
 	limits := copyLimits(b.m.Limits)
 	steps := []Step{b.ownStep()}
 	steps = append(steps, b.targetSteps()...)
-	steps = append(steps, b.gate("copy", "before any row moves")...)
-	fenced := method.SourceWrites == schema.SourceWritesFenced
-	if fenced {
+	steps = append(steps, b.gate(schema.GateCopy, "before any row moves")...)
+	switch method.SourceWrites {
+	case schema.SourceWritesFenced:
 		steps = append(steps, b.fenceSteps()...)
+		steps = append(steps, b.moveSteps(method, limits)...)
+	case schema.SourceWritesCatchUp:
+		w := b.catchUpWindow()
+		limits.WriteReject = w.Budget
+		steps = append(steps, b.copyStep(method, limits))
+		steps = append(steps, b.caughtUpSteps(method, w)...)
+	default:
+		steps = append(steps, b.moveSteps(method, limits)...)
 	}
-	steps = append(steps, b.moveSteps(method, limits)...)
 	if len(b.envs.late) > 0 {
 		steps = append(steps, b.lateEnvs())
 	}
-	if fenced && b.m.After.Source != schema.AfterKeepFenced {
-		steps = append(steps, b.gate("unfence", "before the source takes writes again")...)
+	if method.Fences() && b.m.After.Source != schema.AfterKeepFenced {
+		steps = append(steps, b.gate(schema.GateUnfence, "before the source takes writes again")...)
 		steps = append(steps, Step{
 			ID:       "unfence-source",
 			Action:   LiftFence{Table: b.source},
@@ -141,25 +148,69 @@ func (b *builder) fenceSteps() []Step {
 	}
 }
 
-func (b *builder) moveSteps(method *schema.CopyMethod, limits CopyLimits) []Step {
-	src := b.f.SourceTable
-	writes := string(method.SourceWrites)
-	steps := []Step{{
+func (b *builder) copyStep(method *schema.CopyMethod, limits CopyLimits) Step {
+	rows, bytes := b.expected()
+	o := copyOptions(method)
+	why := whyCopy(o, b.f.SourceTable.Partitions, method.SourceWrites)
+	if held := limitWords(limits); held != "" {
+		why += "; " + held
+	}
+	return Step{
 		ID:       "copy",
-		Action:   Copy{Source: b.source, Target: b.target, Limits: limits, SourceWrites: writes},
-		Why:      fmt.Sprintf("%s, absolute expiry kept", plural(int(src.Partitions), "source partition")),
-		Estimate: estimateMove(src.Rows, src.Bytes, limits, false),
-	}}
-	if b.m.Verify.Mode == schema.VerifyOff {
+		Action:   Copy{Source: b.source, Target: b.target, Limits: limits, SourceWrites: string(method.SourceWrites), Options: o},
+		Why:      why,
+		Estimate: estimateMove(rows, bytes, limits, false).within(b.m.Limits.Window),
+	}
+}
+
+// moveSteps copy and compare.
+func (b *builder) moveSteps(method *schema.CopyMethod, limits CopyLimits) []Step {
+	steps := []Step{b.copyStep(method, limits)}
+	v := b.m.Verify
+	if v.Mode == schema.VerifyOff {
 		return steps
 	}
+	rows, bytes := b.expected()
+	o := copyOptions(method)
 	return append(steps, Step{
 		ID: "verify",
-		Action: Verify{Source: b.source, Target: b.target, Mode: string(b.m.Verify.Mode), Limits: limits,
-			SourceWrites: writes, AllowExtra: b.allowExtra, Repair: b.create},
-		Why:      "every row of both tables: key, value, expiry, partition",
-		Estimate: estimateMove(src.Rows, src.Bytes, limits, true),
+		Action: Verify{Source: b.source, Target: b.target, Mode: string(v.Mode), Sample: v.Sample, Limits: limits,
+			SourceWrites: string(method.SourceWrites), AllowExtra: b.allowExtra, Repair: b.create, Options: o},
+		Why:      whyVerify(string(v.Mode), v.Sample, o),
+		Estimate: estimateMove(rows, bytes, limits, true).within(b.m.Limits.Window),
 	})
+}
+
+// copyOptions gives declared options the form that actions carry, in which every default is zero.
+func copyOptions(method *schema.CopyMethod) CopyOptions {
+	d := method.CopyOptions
+	out := CopyOptions{Partitions: d.Partitions, HashKey: d.HashKey, SortKey: d.SortKey, Value: d.Value, DropTTL: d.DropTTL,
+		DropValue: d.DropValue, MultiSetRows: d.MultiSetRows, MultiSetConcurrency: d.MultiSetConcurrency, ScanBatch: d.ScanBatch, Timeout: d.Timeout}
+	if d.Overwrite != schema.OverwriteAlways {
+		out.Overwrite = string(d.Overwrite)
+	}
+	if d.MultiSet != schema.MultiSetAuto {
+		out.MultiSet = string(d.MultiSet)
+	}
+	return out
+}
+
+// options are those of the declared copy, the zero value with other methods.
+func (b *builder) options() CopyOptions {
+	if method, ok := b.m.Method.(*schema.CopyMethod); ok {
+		return copyOptions(method)
+	}
+	return CopyOptions{}
+}
+
+// expected is how much is read of the source: all of it, or the declared partitions' share. What filters leave
+// out is read as well.
+func (b *builder) expected() (rows, bytes uint64) {
+	src, n := b.f.SourceTable, uint64(len(b.options().Partitions))
+	if n == 0 || src.Partitions < 1 || n >= uint64(src.Partitions) {
+		return src.Rows, src.Bytes
+	}
+	return src.Rows / uint64(src.Partitions) * n, src.Bytes / uint64(src.Partitions) * n
 }
 
 // gate gives the step that waits for an approval, when it is declared.
@@ -176,12 +227,20 @@ func (b *builder) gate(name, when string) []Step {
 }
 
 func copyLimits(l schema.Limits) CopyLimits {
-	return CopyLimits{
+	out := CopyLimits{
 		RowsPerSecond:  l.RowsPerSecond,
 		BytesPerSecond: l.BytesPerSecond,
 		InFlight:       l.InFlight,
 		WriteReject:    l.WriteReject,
 	}
+	for _, w := range l.Window {
+		out.Window = append(out.Window, w.String())
+	}
+	if s := l.StopIf; s != nil {
+		out.StopIf = StopIf{SourceP99: s.SourceP99, TargetP99: s.TargetP99, DiskFree: s.DiskFree,
+			PendingCompaction: s.PendingCompaction, FailuresPerSecond: s.FailuresPerSecond}
+	}
+	return out
 }
 
 // ttlInForce says whether the table stamps rows that arrive without expiry.

@@ -84,12 +84,14 @@ type StopIf struct {
 	FailuresPerSecond float64 `json:"failures_per_second,omitempty"`
 }
 
-// CatchUp ends a copy that ran while clients wrote. Behind the fence it compares both tables by digests of
-// buckets of hash keys, copies and deletes only what differs, and compares that again, until there is no
-// difference: it is the comparison of the migration as well.
+// CatchUp ends a copy that ran while clients wrote. Before the fence goes up one pass over both tables brings over
+// what they changed meanwhile. Behind it both are compared by digests of buckets of hash keys, only what differs is
+// copied or deleted, and that is compared again, until there is no difference: it is the comparison of the
+// migration as well.
 type CatchUp struct {
-	Source  TableRef    `json:"source"`
-	Target  TableRef    `json:"target"`
+	Source TableRef `json:"source"`
+	Target TableRef `json:"target"`
+	// Limits bound the pass before the fence. Behind it only Budget does: clients wait.
 	Limits  CopyLimits  `json:"limits"`
 	Options CopyOptions `json:"options,omitzero"`
 	// Budget bounds the window in which writes are rejected, lifting the fence included; above 0.

@@ -1,6 +1,10 @@
 package plan
 
-import "time"
+import (
+	"time"
+
+	"github.com/pegmigrate/pegmigrate/schema"
+)
 
 // Rates that estimates are made of, in rows and bytes per second. They come from the benchmarks
 // in BENCHMARKS.md, taken low, because a real cluster replicates every write three times.
@@ -38,6 +42,42 @@ func estimateMove(rows, bytes uint64, limits CopyLimits, verify bool) Estimate {
 		Rows:     rows,
 		Bytes:    bytes,
 	}
+}
+
+// within stretches an estimate of what may only go on inside daily windows: it waits through the rest of each day
+// that it does not fit into, and at worst for the first window. Windows that overlap are added up as if they did
+// not; nothing but people reads it.
+func (e Estimate) within(windows []schema.Window) Estimate {
+	open := openFor(windows)
+	if open == 0 || open >= day {
+		return e
+	}
+	waits := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return 0
+		}
+		return d + (d-1)/open*(day-open)
+	}
+	if e.High == 0 {
+		return e
+	}
+	e.Duration, e.Low, e.High = waits(e.Duration), waits(e.Low), waits(e.High)+day-open
+	return e
+}
+
+const day = 24 * time.Hour
+
+// openFor adds up the windows of a day.
+func openFor(windows []schema.Window) time.Duration {
+	var open time.Duration
+	for _, w := range windows {
+		span := w.To - w.From
+		if span <= 0 {
+			span += day
+		}
+		open += span
+	}
+	return open
 }
 
 func toDuration(seconds float64) time.Duration {

@@ -10,10 +10,17 @@ type Facts struct {
 	TargetTable *TableFacts // nil: absent
 	// Owned says what the state file of this migration knows of the tables; nil without one.
 	Owned *Ownership
+	// Traffic is what clients do to the source, for a copy that is caught up; nil when it was not asked for.
+	Traffic *TrafficFacts
 	// Duplication is what method duplication rests on; nil for other methods.
 	Duplication *DuplicationFacts
 	// Files is what the methods that go through files rest on; nil when it was not asked for.
 	Files *FilesFacts
+}
+
+// TrafficFacts are rates of requests per second by clients, as the servers count them.
+type TrafficFacts struct {
+	ReadQPS, WriteQPS float64
 }
 
 // ClusterFacts is what one cluster says of itself.

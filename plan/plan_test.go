@@ -3,6 +3,7 @@ package plan_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,10 +18,27 @@ import (
 // anyCase draws a declaration and facts, mostly good ones.
 func anyCase(t *rapid.T) (*schema.Migration, plan.Facts) {
 	m, f := orders(), facts()
-	m.Method = &schema.CopyMethod{SourceWrites: rapid.SampledFrom([]schema.SourceWrites{
-		schema.SourceWritesStopped, schema.SourceWritesFenced, schema.SourceWritesAccepted}).Draw(t, "writes")}
-	m.Verify.Mode = rapid.SampledFrom([]schema.VerifyMode{schema.VerifyFull, schema.VerifyOff}).Draw(t, "verify")
-	m.Approve = rapid.SampledFrom([][]string{nil, {"copy"}, {"unfence"}, {"copy", "unfence"}}).Draw(t, "approve")
+	method := &schema.CopyMethod{CopyOptions: anyOptions(t), SourceWrites: rapid.SampledFrom([]schema.SourceWrites{
+		schema.SourceWritesStopped, schema.SourceWritesFenced, schema.SourceWritesAccepted, schema.SourceWritesCatchUp}).Draw(t, "writes")}
+	m.Method = method
+	m.Verify.Mode = rapid.SampledFrom([]schema.VerifyMode{schema.VerifyFull, schema.VerifyOff, schema.VerifySample, schema.VerifyCount}).Draw(t, "verify")
+	switch {
+	case method.SourceWrites == schema.SourceWritesCatchUp:
+		m.Verify.Mode, method.Overwrite = schema.VerifyFull, schema.OverwriteAlways
+		f.SourceTable.Rows = rapid.Uint64Range(0, 1e9).Draw(t, "rows of the source")
+		if rapid.Bool().Draw(t, "counted") {
+			f.Traffic = &plan.TrafficFacts{WriteQPS: rapid.Float64Range(0, 1e6).Draw(t, "writes per second")}
+		}
+	case m.Verify.Mode == schema.VerifySample:
+		m.Verify.Sample = rapid.Float64Range(0.0001, 0.9999).Draw(t, "sample")
+	}
+	if method.SourceWrites != schema.SourceWritesFenced && rapid.Bool().Draw(t, "held") {
+		m.Limits.Window, m.Limits.StopIf = nightly().Window, nightly().StopIf
+	}
+	if !method.Fences() {
+		m.After.Source = schema.AfterNone
+	}
+	m.Approve = rapid.SampledFrom([][]string{nil, {"copy"}, {"unfence"}, {"copy", "fence", "unfence"}}).Draw(t, "approve")
 	m.Limits.WriteReject = time.Duration(rapid.IntRange(0, 100_000).Draw(t, "budget")) * time.Second
 	f.SourceTable.Envs = rapid.MapOf(
 		rapid.SampledFrom([]string{"default_ttl", "manual_compact.disabled", "manual_compact.once.trigger_time", "business.info",
@@ -33,6 +51,28 @@ func anyCase(t *rapid.T) (*schema.Migration, plan.Facts) {
 		m.Target.IfExists = rapid.SampledFrom([]schema.IfExists{schema.IfExistsMerge, schema.IfExistsResumeEmpty, schema.IfExistsFail}).Draw(t, "if_exists")
 	}
 	return m, f
+}
+
+// anyOptions draws what the language lets through.
+func anyOptions(t *rapid.T) schema.CopyOptions {
+	if rapid.Bool().Draw(t, "no options") {
+		return schema.CopyOptions{Overwrite: schema.OverwriteAlways, MultiSet: schema.MultiSetAuto}
+	}
+	filters := rapid.SampledFrom([]string{"", "prefix:a", "exact:", `anywhere:\xff`})
+	o := schema.CopyOptions{HashKey: filters.Draw(t, "hash key"), SortKey: filters.Draw(t, "sort key"), Value: filters.Draw(t, "value"),
+		DropTTL:      rapid.Bool().Draw(t, "drop ttl"),
+		Overwrite:    rapid.SampledFrom([]schema.Overwrite{schema.OverwriteAlways, schema.OverwriteNever, schema.OverwriteNeverUnatomic}).Draw(t, "overwrite"),
+		MultiSet:     rapid.SampledFrom([]schema.MultiSet{schema.MultiSetAuto, schema.MultiSetOff}).Draw(t, "multi_set"),
+		MultiSetRows: rapid.IntRange(0, 10_000).Draw(t, "multi_set_rows"), ScanBatch: rapid.IntRange(0, 10_000).Draw(t, "scan_batch"),
+		Timeout: time.Duration(rapid.IntRange(0, 600).Draw(t, "timeout")) * time.Second,
+	}
+	o.DropValue = o.Value == "" && rapid.Bool().Draw(t, "drop value")
+	for p := range int32(66) {
+		if rapid.IntRange(0, 200).Draw(t, "partition") == 0 {
+			o.Partitions = append(o.Partitions, p)
+		}
+	}
+	return o
 }
 
 func TestPlanProperties(t *testing.T) {
@@ -96,8 +136,37 @@ func checkSteps(t *rapid.T, p *plan.Plan) {
 	if fenced && !lifted {
 		t.Fatal("the fence is never lifted")
 	}
+	checkCaughtUp(t, p)
 	if len(p.Steps) > 0 && (p.Steps[0].ID != "own" || !p.Steps[len(p.Steps)-1].Final) {
 		t.Fatal("the marker does not frame the steps")
+	}
+}
+
+// checkCaughtUp: rows are copied before the fence, caught up behind it, and nothing is bounded by less than it needs.
+func checkCaughtUp(t *rapid.T, p *plan.Plan) {
+	s, ok := p.Step("catch-up")
+	if !ok {
+		return
+	}
+	a := s.Action.(plan.CatchUp)
+	at := func(id string) int { return slices.Index(ids(p), id) }
+	ordered := []string{"approve-copy", "copy", "approve-fence", "fence-source", "quiesce-source", "catch-up", "late-envs", "approve-unfence", "unfence-source", "disown"}
+	there := slices.DeleteFunc(ordered, func(id string) bool { return at(id) < 0 })
+	if !slices.IsSortedFunc(there, func(a, b string) int { return at(a) - at(b) }) {
+		t.Fatalf("steps %v", ids(p))
+	}
+	if _, again := p.Step("verify"); again {
+		t.Fatal("everything is compared twice")
+	}
+	f, _ := p.Step("fence-source")
+	fence := f.Action.(plan.Fence)
+	c, _ := p.Step("copy")
+	moved := c.Action.(plan.Copy)
+	if a.Budget <= 0 || fence.Budget != a.Budget || a.Limits.WriteReject != a.Budget || moved.Limits.WriteReject != a.Budget {
+		t.Fatalf("budgets %+v, %+v, %+v", a, fence, moved)
+	}
+	if diff := cmp.Diff(moved.Options, a.Options) + cmp.Diff(moved.Limits, a.Limits); diff != "" {
+		t.Fatalf("rows are caught up in another way than they were copied: %s", diff)
 	}
 }
 

@@ -30,6 +30,9 @@ func Resume(begun *Plan, m *schema.Migration, f Facts) (*Plan, error) {
 	b.checkResumedTarget(begun)
 	p.ConfigFingerprint = m.Fingerprint
 	p.Steps = withRates(withLimits(begun.Steps, copyLimits(m.Limits), f), m.Limits)
+	if method, ok := m.Method.(*schema.CopyMethod); ok && f.SourceTable != nil {
+		b.resumeCopy(&p, method)
+	}
 	if method, ok := m.Method.(*schema.DuplicationMethod); ok && f.SourceTable != nil {
 		b.resumeDuplication(&p, method)
 	}
@@ -120,7 +123,7 @@ func (b *builder) checkIdentity(begun *Plan) {
 		return
 	}
 	b.checks.fail(CodeIdentity, b.place(b.m.Range),
-		"put the declaration back (limits, approve, lag_threshold, traffic_proof and proxies may change), or `pegmigrate rollback` first",
+		"put the declaration back (limits, approve, lag_threshold, traffic_proof, proxies, multi_set*, scan_batch and timeout may change), or `pegmigrate rollback` first",
 		"migration %q was begun with another declaration: tables, method, envs or verification changed since", b.m.Name)
 }
 

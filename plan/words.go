@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 )
 
@@ -64,6 +66,11 @@ func Duration(d time.Duration) string {
 		return two(int(d.Hours()), "h", int(d.Minutes())%60, "min")
 	}
 	return two(int(d.Hours())/24, "days", int(d.Hours())%24, "h")
+}
+
+// Share writes a part of a whole, 0.01 as "1 %", with up to three digits that count.
+func Share(f float64) string {
+	return strconv.FormatFloat(math.Round(f*1e6)/1e4, 'g', -1, 64) + " %"
 }
 
 // Counted writes "1 row", "4 rows".

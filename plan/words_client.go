@@ -26,10 +26,31 @@ func (b *builder) clientsLine(p *Plan, method *schema.CopyMethod) string {
 			return line + fmt.Sprintf(" to %d; reads go on", n)
 		}
 		return line + " on, and left rejected; reads go on"
+	case schema.SourceWritesCatchUp:
+		return b.caughtUpLine(p)
 	case schema.SourceWritesAccepted:
 		return "nothing is rejected; what they write during the copy may be missing on the target"
 	}
 	return "nothing is rejected; writers must be stopped by you, from now until the copy is verified"
+}
+
+// caughtUpLine says for how long writes are rejected when the copy is caught up.
+func (b *builder) caughtUpLine(p *Plan) string {
+	w := b.catchUpWindow()
+	if s, ok := p.Step("catch-up"); ok {
+		w.Budget = s.Action.(CatchUp).Budget
+	}
+	r := w.Total
+	lift := indexOf(p, "unfence-source")
+	if lift > 0 {
+		r = w.rejected()
+	}
+	line := fmt.Sprintf("nothing is rejected while rows are copied; then writes to the source about %s (%s to %s, budget %s) from step %d",
+		Duration(r.Duration), Duration(r.Low), Duration(r.High), Duration(w.Budget), indexOf(p, "fence-source"))
+	if lift > 0 {
+		return line + fmt.Sprintf(" to %d; reads go on", lift)
+	}
+	return line + " on, and left rejected; reads go on"
 }
 
 func (b *builder) returnLine(p *Plan) string {

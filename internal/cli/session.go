@@ -180,6 +180,9 @@ func (s *session) observe(ctx context.Context) (plan.Facts, error) {
 	if d, ok := m.Method.(*schema.DuplicationMethod); ok {
 		opts = append(opts, observe.WithDuplication(d, s.env.zookeeper()))
 	}
+	if c, ok := m.Method.(*schema.CopyMethod); ok && c.SourceWrites == schema.SourceWritesCatchUp {
+		opts = append(opts, observe.WithTraffic())
+	}
 	opts = append(opts, observe.WithFiles(m, s.stores, s.env.Now))
 	source := observe.Side{Table: m.Source.Table}
 	if c := m.Source.Cluster; c != nil {

@@ -101,7 +101,7 @@ func (e *ends) look(m *schema.MetaProxy) plan.Facts {
 func TestLookWithoutDuplication(t *testing.T) {
 	e := newEnds(t, nil)
 	f, err := Look(t.Context(), e.source, e.target)
-	if err != nil || f.Duplication != nil || f.SourceTable == nil || f.TargetTable != nil {
+	if err != nil || f.Duplication != nil || f.Traffic != nil || f.SourceTable == nil || f.TargetTable != nil {
 		t.Errorf("%+v, %v", f, err)
 	}
 }
@@ -211,6 +211,15 @@ func TestLookAtATableInUse(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%+v", d)
+		}
+	}
+	for {
+		f, err := Look(t.Context(), e.source, e.target, WithTraffic())
+		if err == nil && f.Traffic != nil && f.Traffic.WriteQPS > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v, %v", f.Traffic, err)
 		}
 	}
 }

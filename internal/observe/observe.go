@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,7 +24,28 @@ type Option func(*options)
 type options struct {
 	duplication *duplicationLook
 	files       *filesLook
+	traffic     bool
 }
+
+// WithTraffic asks also for what clients do to the source, Facts.Traffic.
+func WithTraffic() Option { return func(o *options) { o.traffic = true } }
+
+// lookAtTraffic counts requests of clients. A source that is a backup, or cannot be used now, has none.
+func lookAtTraffic(ctx context.Context, source Side, t *plan.TableFacts) (*plan.TrafficFacts, error) {
+	if source.Cluster == nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, trafficLimit)
+	defer cancel()
+	sum, err := tableRates(ctx, source, t)
+	if err != nil {
+		return nil, err
+	}
+	return &plan.TrafficFacts{ReadQPS: sum.Reads, WriteQPS: sum.Writes}, nil
+}
+
+// trafficLimit bounds the look at the counters of every server.
+const trafficLimit = time.Minute
 
 // Look observes both ends; a source without a Cluster is a backup, of which only files remain. The error names the side and the question that was not answered.
 func Look(ctx context.Context, source, target Side, opts ...Option) (plan.Facts, error) {
@@ -55,6 +77,12 @@ func Look(ctx context.Context, source, target Side, opts ...Option) (plan.Facts,
 	if o.files != nil {
 		var err error
 		if f.Files, err = o.files.run(ctx, source, target, &f); err != nil {
+			return plan.Facts{}, err
+		}
+	}
+	if o.traffic {
+		var err error
+		if f.Traffic, err = lookAtTraffic(ctx, source, f.SourceTable); err != nil {
 			return plan.Facts{}, err
 		}
 	}
