@@ -22,3 +22,28 @@ func (c *Cluster) Level() string {
 	defer c.mu.Unlock()
 	return levelName(c.effectiveLevel())
 }
+
+// Requests is how many requests of an RPC the replica servers have executed since they started,
+// e.g. of idl.NamePut.
+func (c *Cluster) Requests(rpc string) (n uint64) {
+	for _, node := range c.nodes {
+		op := node.srv.table[rpc].op
+		node.each(func(r *replica) {
+			r.part.mu.Lock()
+			defer r.part.mu.Unlock()
+			n += r.ops[op]
+		})
+	}
+	return n
+}
+
+// Refused is how many requests of clients the replica servers have answered with an error since
+// they started.
+func (c *Cluster) Refused() (reads, writes uint64) {
+	for _, node := range c.nodes {
+		p := &node.srv.perf
+		reads += p.readBusy.Load() + p.readFail.Load()
+		writes += p.writeBusy.Load() + p.writeFail.Load()
+	}
+	return reads, writes
+}

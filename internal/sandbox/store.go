@@ -78,8 +78,8 @@ type store struct {
 	// there, too.
 	hint btree.PathHint
 	// last has the largest key so far: what comes in order is appended without a search.
-	last row
-	bytes int    // of all rows
+	last  row
+	bytes int // of all rows
 	// tombs are the keys that were deleted and whose deletion is still in the files, nil where
 	// nothing can come from behind it.
 	tombs map[string]struct{}
