@@ -98,6 +98,8 @@ func copyProgress(p copier.Progress, e estimates) event.MoveProgress {
 		Rows: p.Rows, Bytes: p.Bytes, RowsEstimate: e.total,
 		RowsPerSecond: p.RowsPerSecond, BytesPerSecond: p.BytesPerSecond,
 		InFlight: p.InFlight, Limit: p.Limit, LimitReason: p.Reason, Elapsed: p.Elapsed,
+		InForce: event.Caps{RowsPerSecond: float64(p.RowsCap), BytesPerSecond: float64(p.BytesCap), InFlight: p.FlightCap, Held: p.Held},
+		Retries: p.Retries, CursorSaved: p.Saved,
 		Partitions: make([]event.PartitionProgress, len(p.Partitions)),
 	}
 	for i, part := range p.Partitions {

@@ -49,6 +49,8 @@ type governor struct {
 	lastPush      atomic.Pointer[scan.Retry]
 	// took is how long acknowledgements take.
 	took latency
+	// again counts all retries, of reads and of writes.
+	again retries
 	// why is what shrank the window last, nil when it is full.
 	why atomic.Pointer[string]
 	// source is the last push-back of the source and when it came.
@@ -106,6 +108,7 @@ func describe(r Retry) string {
 
 // onWrite is told of every retry of a write.
 func (g *governor) onWrite(r Retry) {
+	g.again.add(r)
 	if busy(r) {
 		g.pushed.Add(1)
 		g.lastPush.Store(&r)
@@ -114,6 +117,7 @@ func (g *governor) onWrite(r Retry) {
 
 // onScan is told of every retry of a scan.
 func (g *governor) onScan(r Retry) {
+	g.again.add(r)
 	if busy(r) {
 		g.source.Store(&sourcePush{r, time.Now()})
 	}

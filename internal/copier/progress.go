@@ -39,6 +39,15 @@ type Progress struct {
 	// Limit is what bounds the copy at present and Reason why, e.g. "820 of 2048 writes in
 	// flight" and "ERR_BUSY from 10.0.0.1:34801: 40 % of cap". Both empty without a bound.
 	Limit, Reason string
+	// RowsCap and BytesCap, per second, and FlightCap are the bounds in force, 0 for none; Held says that
+	// nothing may move.
+	RowsCap, BytesCap int64
+	FlightCap         int
+	Held              bool
+	// Retries counts what this run sent again, by the code that was answered; nil while there was nothing.
+	Retries map[string]uint64
+	// Saved is when a cursor was made durable last, zero before.
+	Saved time.Time
 	// Elapsed is the time since this run began.
 	Elapsed time.Duration
 }
@@ -84,6 +93,12 @@ func (m *meter) report() {
 	}
 	m.rate(&p)
 	p.Limit, p.Reason = m.r.limit()
+	force := m.r.caps.pacer.State()
+	p.RowsCap, p.BytesCap, p.FlightCap, p.Held = force.RowsPerSecond, force.BytesPerSecond, int(m.r.win.limit.Load()), len(force.Held) > 0
+	p.Retries = m.r.gov.again.counts()
+	if saved := m.r.saved.Load(); saved != nil {
+		p.Saved = *saved
+	}
 	m.to.Report(p)
 }
 

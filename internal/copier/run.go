@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/scan"
@@ -48,6 +49,7 @@ type run struct {
 	caps    *caps
 	cancel  context.CancelCauseFunc
 	began   time.Time
+	saved   atomic.Pointer[time.Time] // nil before the first cursor was made durable
 }
 
 // Run copies every row of src to dst, from where the cursors of an earlier run say; a partition
@@ -196,6 +198,8 @@ func (r *run) save(save func([]Cursor) error) error {
 	}
 	err := save(moved)
 	if err == nil {
+		now := time.Now()
+		r.saved.Store(&now)
 		return nil
 	}
 	for _, p := range parts {

@@ -43,6 +43,9 @@ type Progress struct {
 	RowsPerSecond, BytesPerSecond float64
 	// Limit is what bounds the comparison at present and Reason why; empty without a bound.
 	Limit, Reason string
+	// RowsCap and BytesCap, per second, are the bounds in force, 0 for none; Held says that nothing may be read.
+	RowsCap, BytesCap int64
+	Held              bool
 	// Elapsed is the time since this run began.
 	Elapsed time.Duration
 }
@@ -127,6 +130,8 @@ func (m *meter) report() {
 	}
 	m.rate(&p)
 	p.Limit, p.Reason = m.r.limit()
+	force := m.r.caps.pacer.State()
+	p.RowsCap, p.BytesCap, p.Held = force.RowsPerSecond, force.BytesPerSecond, len(force.Held) > 0
 	m.to.Report(p)
 }
 
