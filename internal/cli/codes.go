@@ -31,7 +31,6 @@ const (
 	codeReportOther       = "PM1945" // of other tables, or of another migration
 	codeUnreadable        = "PM1950"
 	codeUnwritable        = "PM1951"
-	codeLater             = "PM1960" // a format of a later release
 	codeStarter           = "PM1970"
 	codeSandbox           = "PM1980"
 	codeSortKeys          = "PM1981"

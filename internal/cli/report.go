@@ -12,29 +12,28 @@ import (
 func (e Env) reportCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "report",
-		Usage:     "print the certificate of a cut-over: what was proven, by whom and when",
+		Usage:     "the page of a migration (-out FILE.html), or the certificate of its cut-over: what was proven, by whom and when",
 		ArgsUsage: "[FOLDER|FILE]",
 		Flags: append(configFlags(),
-			&ucli.StringFlag{Name: "format", Value: "text", Usage: "text, json or markdown; html is not in this release"}),
+			&ucli.StringFlag{Name: "format", Value: "text", Usage: "text, json or markdown for the certificate; html for the page of the whole migration: charts, steps, proofs, differences"},
+			&ucli.StringFlag{Name: "out", Usage: "write to `FILE`; html when its name ends so"}),
 		Action: func(c *ucli.Context) error {
-			o, err := configOf(c, e)
+			o, err := reportOptionsOf(c, e)
 			if err != nil {
 				return err
 			}
-			return e.certificate(o, c.String("format"))
+			return e.write(o, func(e Env) error {
+				if o.format == "html" {
+					return e.page(o.configOptions)
+				}
+				return e.certificate(o.configOptions, o.format)
+			})
 		},
 	}
 }
 
 // certificate prints what the state document knows; it asks no cluster.
 func (e Env) certificate(o configOptions, format string) error {
-	switch format {
-	case "text", "json", "markdown":
-	case "html":
-		return failf(codeLater, "-format text, json and markdown hold the same facts", "the HTML page of a run is not in this release")
-	default:
-		return failf(codeFormat, "use text, json or markdown", "unknown format %q", format)
-	}
 	s, err := e.load(o)
 	if err != nil {
 		return err

@@ -126,7 +126,7 @@ func TestReportRefusals(t *testing.T) {
 		code string
 		args []string
 	}{
-		{codeLater, []string{"-format", "html", with}}, {codeFormat, []string{"-format", "pdf", with}},
+		{codeUnwritable, []string{"-out", filepath.Join(bare, "absent", "x.txt"), with}}, {codeFormat, []string{"-format", "pdf", with}},
 		{codeNoCertificate, []string{without}}, {codeStateUnusable, []string{garbled}}, {codeNoState, []string{bare}},
 	} {
 		code, out, talk := report(t, c.args...)

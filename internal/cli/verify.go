@@ -20,6 +20,7 @@ import (
 type verifyOptions struct {
 	configOptions
 	json        bool
+	metrics     string // address, "" for none
 	mode        string // "" as declared
 	sample      float64
 	patience    time.Duration
@@ -50,6 +51,7 @@ func (e Env) verifyCommand() *ucli.Command {
 		Description: verifyHelp + exitHelp,
 		Flags: append(configFlags(),
 			&ucli.BoolFlag{Name: "json", Usage: "one JSON object per event on stdout"},
+			metricsFlag(),
 			&ucli.StringFlag{Name: "mode", Usage: "full, sample or count; default is what verify.mode declares"},
 			&ucli.StringFlag{Name: "sample", Usage: "compare this share of the rows, `1%`; -mode sample is understood"},
 			&ucli.DurationFlag{Name: "patience", Usage: "how long a write may take to reach the target, `30s`; default is measured"},
@@ -70,7 +72,7 @@ func (e Env) verifyCommand() *ucli.Command {
 }
 
 func (e Env) verifyOptions(c *ucli.Context) (o verifyOptions, err error) {
-	o = verifyOptions{json: c.Bool("json"), mode: c.String("mode"), patience: c.Duration("patience"), patient: c.IsSet("patience"),
+	o = verifyOptions{json: c.Bool("json"), metrics: c.String(flagMetrics), mode: c.String("mode"), patience: c.Duration("patience"), patient: c.IsSet("patience"),
 		restart: c.Bool("restart"), report: c.String("report"), repair: c.Bool("repair"), from: c.String("from"),
 		drift: c.Bool("drift"), autoApprove: c.Bool("auto-approve")}
 	if o.configOptions, err = configOf(c, e); err != nil {
@@ -148,6 +150,11 @@ func (e Env) verify(ctx context.Context, o verifyOptions) error {
 		return &failure{Code: apply.CodeVerify, Text: "the source of migration \"" + m.Name + "\" is a backup: there is no table to compare with",
 			Hint: "`pegmigrate apply` compares the target with the files of the backup, in its step verify"}
 	}
+	ended, err := s.serveMetrics(ctx, "verify", o.metrics)
+	if err != nil {
+		return err
+	}
+	defer ended()
 	v := &verification{session: s, o: o, mode: modeOf(o, m), sample: o.sample}
 	if v.mode == plan.VerifySample && v.sample == 0 {
 		v.sample = m.Verify.Sample

@@ -102,6 +102,7 @@ func (s *Sink) Emit(e event.Event) {
 		set(s.f.stepState, stepStates(), running, e.Step)
 	case event.StepSkipped:
 		set(s.f.stepState, stepStates(), skipped, e.Step)
+		s.rest(e.Step)
 	case event.StepDone:
 		set(s.f.stepState, stepStates(), done, e.Step)
 		s.f.stepSeconds.WithLabelValues(e.Step).Set(e.Elapsed.Seconds())
