@@ -100,6 +100,7 @@ func mayImport() map[string][]string {
 		"internal/marker":     {},
 		"internal/difference": {"internal/atomicfile"},
 		"internal/pace":       {},
+		"internal/control":    {"internal/pace", "internal/atomicfile"},
 		// Files know no cluster and no plan.
 		"internal/blobstore":          {"internal/atomicfile"},
 		"internal/blobstore/hdfstest": {},
