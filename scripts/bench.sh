@@ -17,7 +17,8 @@ esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 before=$(cut -d' ' -f1-3 /proc/loadavg)
-"${GO:-go}" test -run '^$' -bench "^$bench\$" "${flags[@]}" ./internal/bench "$@" | tee "$work/out"
+failed=0
+"${GO:-go}" test -run '^$' -bench "^$bench\$" "${flags[@]}" ./internal/bench "$@" | tee "$work/out" || failed=1
 {
   echo "**Measured** on $(date -u +%F), $(nproc) CPUs ($(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1)), Linux $(uname -r | cut -d- -f1), $("${GO:-go}" env GOVERSION)," \
     "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown). Load $before before and $(cut -d' ' -f1-3 /proc/loadavg) after; \`make bench${what/rates/}\`" | sed 's/benchlarge/bench-large/' 
@@ -25,7 +26,7 @@ before=$(cut -d' ' -f1-3 /proc/loadavg)
   awk -v what="$what" -f scripts/bench-table.awk "$work/out"
 } >"$work/table"
 cat "$work/table"
-[ "${KEEP:-}" = 1 ] || exit 0
+if [ "$failed" = 1 ] || [ "${KEEP:-}" != 1 ]; then exit "$failed"; fi
 awk -v from="<!-- $what -->" -v to="<!-- end of $what -->" -v table="$work/table" '
   $0 == from { print; while ((getline line < table) > 0) print line; skip = 1; found = 1; next }
   $0 == to { skip = 0 }
