@@ -134,7 +134,8 @@ type Counts struct {
 	// Drifted are rows that are equal but for an expiry that default_ttl gave them at another moment, or on
 	// one side only, or that the client which writes both tables reckoned twice.
 	Drifted uint64 `json:"drifted,omitempty"`
-	// Unselected are rows of the source that Options.Selection leaves out; they count nowhere else.
+	// Unselected are rows of the source that were read and that Options.Selection leaves out; they count
+	// nowhere else. Servers leave some out themselves.
 	Unselected uint64 `json:"unselected,omitempty"`
 	// Duplicates are keys beyond the first in partitions of the same side and unit; all but
 	// one of them are counted as misplaced too. A comparison by digests does not count them.

@@ -70,8 +70,13 @@ func (g *gauge) shows(index int32) UnitProgress {
 
 // survey is where the comparison is: its parts, and the differences that were found.
 func (r *run) survey() (parts []UnitProgress, differences uint64) {
-	if r.digest != nil {
+	switch {
+	case r.digest != nil:
 		return r.digest.survey()
+	case r.sample != nil:
+		return r.sample.survey()
+	case r.count != nil:
+		return r.count.survey(), 0
 	}
 	for _, u := range r.parts {
 		parts = append(parts, u.shows(u.index))

@@ -14,7 +14,6 @@ const defaultRounds = 3
 // repairing is what Reconcile adds to a run.
 type repairing struct {
 	Repairer
-	ctx             context.Context
 	rounds          int
 	drift           bool
 	selection       Selection
@@ -37,7 +36,7 @@ func Reconcile(ctx context.Context, src, dst scan.Source, repairer Repairer, res
 	if err != nil {
 		return ReconcileResult{}, err
 	}
-	r.repair = &repairing{Repairer: repairer, ctx: ctx, rounds: opts.Rounds, drift: opts.Drift, selection: opts.Selection}
+	r.repair = &repairing{Repairer: repairer, rounds: opts.Rounds, drift: opts.Drift, selection: opts.Selection}
 	if err := r.prepare(resume, ""); err != nil {
 		return ReconcileResult{}, err
 	}
@@ -89,25 +88,35 @@ func (u *unit) flush(ctx context.Context) error {
 	return nil
 }
 
-// mend repairs one difference, if that is what the unit is about.
-func (u *unit) mend(d Difference) {
-	p := u.r.repair
-	if !u.mending || d.Action() == LeaveRow {
-		return
+// mend repairs what was found wrong with the current key.
+func (u *unit) mend(ctx context.Context) error {
+	for i := range u.wrong {
+		if err := u.r.repair.one(ctx, u.r, &u.wrong[i]); err != nil {
+			return err
+		}
 	}
-	u.r.telling.Lock()
-	defer u.r.telling.Unlock()
+	u.wrong = u.wrong[:0]
+	return nil
+}
+
+// one repairs one row.
+func (p *repairing) one(ctx context.Context, r *run, d *Difference) error {
+	r.telling.Lock()
+	defer r.telling.Unlock()
 	var err error
-	if d.Action() == DeleteRow {
+	switch d.Action() {
+	case LeaveRow:
+	case DeleteRow:
 		p.deleted.Add(1)
-		err = p.Delete(p.ctx, d.Key)
-	} else {
+		err = p.Delete(ctx, d.Key)
+	case CopyRow:
 		p.copied.Add(1)
-		err = p.Copy(p.ctx, p.selection.Wanted(d.Source))
+		err = p.Copy(ctx, p.selection.Wanted(d.Source))
 	}
 	if err != nil {
-		u.r.fail(repairError(p.ctx, err))
+		return repairError(ctx, err)
 	}
+	return nil
 }
 
 // repairError wraps what a Repairer says, unless it is the end of ctx.

@@ -40,6 +40,8 @@ type run struct {
 	watch      *watchlist   // nil unless unequal keys are read again
 	digest     *digesting   // nil in a comparison by merging
 	repair     *repairing   // nil unless differences are repaired
+	sample     *sampling    // set in RunSample
+	count      *counting    // set in RunCount
 }
 
 // seenRetry is the last retry of a scan and when it came.
@@ -80,9 +82,14 @@ func (r *run) run(ctx context.Context, report Reporter) (Result, error) {
 	if r.watch != nil {
 		r.watch.start(inner, &background)
 	}
-	if r.digest != nil {
+	switch {
+	case r.digest != nil:
 		r.digest.run(inner)
-	} else {
+	case r.sample != nil:
+		r.sample.run(inner)
+	case r.count != nil:
+		r.count.run(inner)
+	default:
 		r.pool(r.workers, func() error { return r.work(inner) })
 	}
 	if r.watch != nil {
@@ -197,6 +204,10 @@ func (r *run) spec(side Side) scan.Spec {
 	out.NoValue = sel.KeysOnly && sel.Filter.Value.Kind == rowfilter.All
 	if side == TargetSide {
 		out.NoValue = sel.KeysOnly || sel.KeepExisting
+	}
+	// Servers may leave out what is checked here again. All that a target of one's own has is looked at.
+	if side == SourceSide || r.opts.AllowExtra {
+		out.HashKey, out.SortKey = sel.Filter.HashKey, sel.Filter.SortKey
 	}
 	return out
 }

@@ -38,8 +38,9 @@ type unit struct {
 	pair             *pair
 	only             *suspects
 	sources, targets []int32
-	// mending says that differences are repaired as they are found.
+	// mending says that differences are repaired as they are found; wrong are those of the current key.
 	mending bool
+	wrong   []Difference
 
 	gauge
 	lateDifferences atomic.Uint64
@@ -162,6 +163,9 @@ func (u *unit) merge(ctx context.Context) error {
 		default:
 			u.both(s, t, sp, tp)
 		}
+		if err := u.mend(ctx); err != nil {
+			return err
+		}
 		if nextS {
 			if err := u.src.advance(ctx); err != nil {
 				return err
@@ -235,7 +239,7 @@ func (u *unit) judged(v verdict, d Difference) {
 	case stamped, drifted:
 		u.r.tellDrift(d)
 		if u.mending && u.r.repair.drift {
-			u.mend(d)
+			u.wrong = append(u.wrong, d)
 		}
 	}
 	u.out.settle(v)
@@ -278,7 +282,9 @@ func (u *unit) differ(d Difference) {
 		u.out.First = append(u.out.First, d.Shown())
 	}
 	u.r.tell(d)
-	u.mend(d)
+	if u.mending {
+		u.wrong = append(u.wrong, d)
+	}
 }
 
 // pace is called once per key and does what is needed every stride.
