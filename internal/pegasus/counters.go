@@ -81,11 +81,16 @@ type MetricsQuery struct {
 	// TableID chooses entities of one table, 0 for any.
 	TableID int32
 	Metrics []string
+	// P99 asks for percentiles too: the 99th, among Values.
+	P99 bool
 }
 
 // path is the request; the server splits lists at commas and knows no other field.
 func (q MetricsQuery) path() string {
 	args := []string{"with_metric_fields=name,value"}
+	if q.P99 {
+		args[0] += ",p99"
+	}
 	list := func(name string, values []string) {
 		if len(values) == 0 {
 			return
@@ -115,7 +120,7 @@ type Metrics struct {
 type MetricEntity struct {
 	Type, ID   string
 	Attributes map[string]string // e.g. table_id, partition_id
-	// Values has single values only, no percentiles. Counters never fall, except to 0 when the server
+	// Values has single values, and with MetricsQuery.P99 the 99th percentiles. Counters never fall, except to 0 when the server
 	// starts.
 	Values map[string]float64
 }
@@ -155,6 +160,7 @@ func parseMetrics(body []byte, status int) (Metrics, error) {
 			Metrics    []struct {
 				Name  string   `json:"name"`
 				Value *float64 `json:"value"`
+				P99   *float64 `json:"p99"`
 			} `json:"metrics"`
 		} `json:"entities"`
 	}
@@ -167,6 +173,8 @@ func parseMetrics(body []byte, status int) (Metrics, error) {
 		for _, m := range e.Metrics {
 			if m.Value != nil {
 				values[m.Name] = *m.Value
+			} else if m.P99 != nil {
+				values[m.Name] = *m.P99
 			}
 		}
 		out.Entities[i] = MetricEntity{Type: e.Type, ID: e.ID, Attributes: e.Attributes, Values: values}
