@@ -56,7 +56,8 @@ func (e Estimate) within(windows []schema.Window) Estimate {
 		if d == 0 {
 			return 0
 		}
-		return d + (d-1)/open*(day-open)
+		nights := int64((d - 1) / open)
+		return d + time.Duration(nights)*(day-open)
 	}
 	if e.High == 0 {
 		return e

@@ -53,8 +53,8 @@ const (
 	// maxMultiSetRows is beyond what fits into one request of max_allowed_write_size, 1 MiB.
 	maxMultiSetRows        = 10_000
 	maxMultiSetConcurrency = 1024
-	// maxScanBatch is beyond the servers' own bound, rocksdb_max_iteration_count (1000 as shipped).
-	maxScanBatch = 10_000
+	// maxScanBatch is the servers' own bound as shipped, rocksdb_max_iteration_count.
+	maxScanBatch = 1000
 	minTimeout   = 100 * time.Millisecond
 	maxTimeout   = 10 * time.Minute
 )

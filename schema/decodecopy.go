@@ -25,13 +25,13 @@ func (l *loader) decodeCopyOptions(c *content) CopyOptions {
 	out.Overwrite, _ = choice(l, c, "overwrite", OverwriteAlways, nil, OverwriteAlways, OverwriteNever, OverwriteNeverUnatomic)
 	out.MultiSet, _ = choice(l, c, "multi_set", MultiSetAuto, nil, MultiSetAuto, MultiSetOn, MultiSetOff)
 	const own = "leave it out, and it is chosen by what is measured"
-	bounded := func(name string, highest int64) int {
-		n, _ := l.integer(c, name, 1, highest, CodeLimit, own)
+	bounded := func(name string, lowest, highest int64) int {
+		n, _ := l.integer(c, name, lowest, highest, CodeLimit, own)
 		return int(n)
 	}
-	out.MultiSetRows = bounded("multi_set_rows", maxMultiSetRows)
-	out.MultiSetConcurrency = bounded("multi_set_concurrency", maxMultiSetConcurrency)
-	out.ScanBatch = bounded("scan_batch", maxScanBatch)
+	out.MultiSetRows = bounded("multi_set_rows", 2, maxMultiSetRows)
+	out.MultiSetConcurrency = bounded("multi_set_concurrency", 1, maxMultiSetConcurrency)
+	out.ScanBatch = bounded("scan_batch", 1, maxScanBatch)
 	if d, ok := l.span(c, "timeout", false, `like "5s"`); ok {
 		out.Timeout = d
 		if d < minTimeout || d > maxTimeout {

@@ -75,9 +75,9 @@
 //	    overwrite             = "always"          # always | never | never_unatomic: rows that the target has
 //	    copy_value            = true              # false: keys with empty values
 //	    multi_set             = "auto"            # auto | on | off: rows of a hash key in one request
-//	    multi_set_rows        = 500               # of one multi_set, up to 10000
+//	    multi_set_rows        = 500               # of one multi_set, from 2 to 10000
 //	    multi_set_concurrency = 20                # multi_sets in flight per source partition, up to 1024
-//	    scan_batch            = 1000              # rows of one scan request, up to 10000
+//	    scan_batch            = 1000              # rows of one scan request, up to 1000
 //	    timeout               = "5s"              # of one request, from 100ms to 10m
 //	  }
 //	  limits {                                    # these two hold rows, so they exclude "fenced"
