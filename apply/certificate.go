@@ -11,7 +11,7 @@ import (
 // KindCertificate is the kind of the blob in state.Document.Certificate: a Certificate, version 1.
 const KindCertificate = "certificate"
 
-// Certificate is the evidence of a cut-over: who proved what, when. It is filled in as the proofs come;
+// Certificate is the evidence of a cut-over, or of a catch-up: who proved what, when. It is filled in as the proofs come;
 // what is zero was not reached, or not asked for.
 type Certificate struct {
 	Migration string         `json:"migration"`
@@ -27,17 +27,24 @@ type Certificate struct {
 	Quiesced      time.Time `json:"quiesced,omitzero"`       // all frozen decrees were committed
 	Drained       time.Time `json:"drained,omitzero"`        // all frozen decrees were shipped
 	Rechecked     time.Time `json:"rechecked,omitzero"`      // open keys were equal
+	CaughtUp      time.Time `json:"caught_up,omitzero"`      // what differed was brought over, read again, and equal
+	Lifted        time.Time `json:"lifted,omitzero"`         // the source took writes again
 	Switched      time.Time `json:"switched,omitzero"`       // the route led to the target, read back
 	Resolved      time.Time `json:"resolved,omitzero"`       // every proxy led there
 	Evicted       time.Time `json:"evicted,omitzero"`        // every partition of the source rejected a read
 	// RecheckedKeys were unequal at the live comparison and equal behind the fence.
-	RecheckedKeys int                    `json:"rechecked_keys"`
-	Partitions    []PartitionCertificate `json:"partitions,omitempty"`
-	RouteBefore   *RouteRecord           `json:"route_before,omitempty"`
-	RouteAfter    *RouteRecord           `json:"route_after,omitempty"`
-	Proxies       []ProxyAnswer          `json:"proxies,omitempty"`
-	Canaries      []Canary               `json:"canaries,omitempty"`
-	Window        *event.CutOver         `json:"window,omitempty"`
+	RecheckedKeys int `json:"rechecked_keys"`
+	// Written and Deleted are rows of the target that a catch-up changed behind the fence, Passes its passes.
+	Written uint64 `json:"written,omitempty"`
+	Deleted uint64 `json:"deleted,omitempty"`
+	Passes  int    `json:"passes,omitempty"`
+
+	Partitions  []PartitionCertificate `json:"partitions,omitempty"`
+	RouteBefore *RouteRecord           `json:"route_before,omitempty"`
+	RouteAfter  *RouteRecord           `json:"route_after,omitempty"`
+	Proxies     []ProxyAnswer          `json:"proxies,omitempty"`
+	Canaries    []Canary               `json:"canaries,omitempty"`
+	Window      *event.CutOver         `json:"window,omitempty"`
 	// Traffic holds the samples of source and target that ended the traffic proof.
 	Traffic []TrafficProof `json:"traffic,omitempty"`
 }
@@ -104,9 +111,9 @@ func (r *Run) windowWithoutRoute(step plan.Step) error {
 	return err
 }
 
-// certify changes the certificate in the state document, durably. Plans without a cut-over have none.
+// certify changes the certificate in the state document, durably. Plans whose fence may stay for days have none.
 func (r *Run) certify(change func(*Certificate)) error {
-	if !r.cutsOver() {
+	if !r.guarded() {
 		return nil
 	}
 	return r.Store.Update(func(d *state.Document) error {

@@ -15,9 +15,23 @@ const kindCopied = "copied"
 
 // copied is what the copy step leaves for the comparison.
 type copied struct {
-	Rows   uint64          `json:"rows"`
-	Bytes  uint64          `json:"bytes"`
-	Digest json.RawMessage `json:"digest,omitempty"`
+	Rows  uint64 `json:"rows"`
+	Bytes uint64 `json:"bytes"`
+	// Filtered and Kept are as in CopyOutcome.
+	Filtered uint64          `json:"filtered,omitempty"`
+	Kept     uint64          `json:"kept,omitempty"`
+	Digest   json.RawMessage `json:"digest,omitempty"`
+}
+
+func (c copied) text() string {
+	s := fmt.Sprintf("%s (%s) acknowledged by the target", plan.Counted(c.Rows, "row"), plan.Bytes(c.Bytes))
+	if c.Filtered > 0 {
+		s += fmt.Sprintf(", %s left out by filters", plan.Counted(c.Filtered, "row"))
+	}
+	if c.Kept > 0 {
+		s += fmt.Sprintf(", %s left as the target had them", plan.Counted(c.Kept, "row"))
+	}
+	return s
 }
 
 // kindRecopied marks a comparison that follows a second copy: rows of the first one that the source
@@ -39,11 +53,11 @@ func (c *copyRunner) done(context.Context) (bool, string, error) {
 	if err != nil || !ok {
 		return false, "not every partition is copied", err
 	}
-	return true, fmt.Sprintf("%s (%s) acknowledged by the target", plan.Counted(out.Rows, "row"), plan.Bytes(out.Bytes)), nil
+	return true, out.text(), nil
 }
 
 func (c *copyRunner) run(ctx context.Context) error {
-	if err := c.parkTTL(ctx); err != nil {
+	if err := c.parkTTL(ctx, c.a.Target); err != nil {
 		return err
 	}
 	journal := c.r.Store.Journal(c.id)
@@ -57,7 +71,7 @@ func (c *copyRunner) run(ctx context.Context) error {
 		return err
 	}
 	job := CopyJob{
-		Source: c.a.Source, Target: c.a.Target, Limits: c.a.Limits, Cursors: cursors,
+		Source: c.a.Source, Target: c.a.Target, Limits: c.a.Limits, Options: c.a.Options, Unpaced: c.r.fenceUp(), Cursors: cursors,
 		Save:   func(m map[string]json.RawMessage) error { return saveCursors(journal, m) },
 		Report: func(p event.MoveProgress) { p.Step = c.id; c.r.Sink.Emit(p) },
 	}
@@ -68,7 +82,7 @@ func (c *copyRunner) run(ctx context.Context) error {
 	if err := c.unverified(ctx); err != nil {
 		return err
 	}
-	proof, err := blob(kindCopied, copied{Rows: out.Rows, Bytes: out.Bytes, Digest: out.Digest})
+	proof, err := blob(kindCopied, copied{Rows: out.Rows, Bytes: out.Bytes, Filtered: out.Filtered, Kept: out.Kept, Digest: out.Digest})
 	if err != nil {
 		return err
 	}
@@ -82,8 +96,8 @@ func (c *copyRunner) run(ctx context.Context) error {
 // parkTTL takes a default_ttl of the target out of force that an earlier copy of this migration had
 // finished with: it would stamp every row that has no expiry. It comes back with the step that set
 // it, which is done again after the copy.
-func (c *copyRunner) parkTTL(ctx context.Context) error {
-	s, err := c.target(ctx, c.a.Target)
+func (b base) parkTTL(ctx context.Context, t plan.TableRef) error {
+	s, err := b.target(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -91,7 +105,7 @@ func (c *copyRunner) parkTTL(ctx context.Context) error {
 		return nil
 	}
 	// Also with "0": a run that was killed right after setting it has not proven it.
-	park := &parkRunner{c.base, plan.ParkTTL{Table: c.a.Target}}
+	park := &parkRunner{b, plan.ParkTTL{Table: t}}
 	return park.run(ctx)
 }
 

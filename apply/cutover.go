@@ -46,7 +46,9 @@ func (r *Run) lastOfWindow() (plan.Step, bool) {
 	last, ok := firstStep[plan.SwitchRoute](r.Plan)
 	if !ok {
 		if last, ok = firstStep[plan.RecheckKeys](r.Plan); !ok {
-			last, ok = firstStep[plan.Drain](r.Plan)
+			if last, ok = firstStep[plan.Drain](r.Plan); !ok {
+				last, ok = firstStep[plan.CatchUp](r.Plan)
+			}
 		}
 	}
 	return last, ok
@@ -61,7 +63,9 @@ func (r *Run) windowOver() bool {
 }
 
 // inCutover says whether clients are being rejected on the way to a cut-over.
-func (r *Run) inCutover() bool { return r.cutsOver() && r.fenceUp() && !r.handedOver() }
+func (r *Run) inCutover() bool {
+	return r.inCatchUp() || r.cutsOver() && r.fenceUp() && !r.handedOver()
+}
 
 // abortWindow lifts the fence because the run ends inside the window of a cut-over, and says so with
 // the error to return. An error of writing the state does not keep it from lifting: the clusters come
@@ -90,6 +94,10 @@ func (r *Run) abortWindow(ctx context.Context, at plan.Step, cause error) error 
 	if err := r.undoFence(ctx, step.ID, f.Table); err != nil {
 		return r.notLifted(step, err)
 	}
+	if r.proven() {
+		r.disarm()
+		return r.endProven(at, cause, interrupted)
+	}
 	r.dropReturn(ctx, base{r: r, id: step.ID})
 	if err := r.forgetMove(); err != nil && !isWriteError(cause) {
 		return err
@@ -99,6 +107,18 @@ func (r *Run) abortWindow(ctx context.Context, at plan.Step, cause error) error 
 		return cause
 	}
 	return &BudgetError{Step: at.ID, Budget: r.writeReject(), Interrupted: interrupted, Cause: cause}
+}
+
+// endProven is the error of a run that ends after the rows were proven and before their fence had its turn to
+// come down.
+func (r *Run) endProven(at plan.Step, cause error, interrupted bool) error {
+	if err := r.noteLifted(); err != nil && !isWriteError(cause) {
+		return err
+	}
+	if !interrupted || isWriteError(cause) {
+		return cause
+	}
+	return &BudgetError{Step: at.ID, Budget: r.writeReject(), Interrupted: true, Hint: "the rows are proven: `" + r.Resume + "` does what is left"}
 }
 
 // settleRoute finds out for good whether a switch that was begun happened. A request that was sent and
@@ -202,6 +222,12 @@ func (r *Run) mustFence() plan.Step {
 
 // beforeFence is what has to be true in the moment before clients are rejected.
 func (r *Run) beforeFence(ctx context.Context, b base) error {
+	if r.catchesUp() {
+		if err := r.catchUpLive(ctx, b); err != nil {
+			return err
+		}
+		return r.arm(ctx, b)
+	}
 	if !r.cutsOver() {
 		return r.clearStale(ctx)
 	}

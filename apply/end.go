@@ -153,6 +153,9 @@ func (r *Run) closing() string {
 	if text := r.closingDual(); text != "" {
 		return text
 	}
+	if text := r.closingCatchUp(); text != "" {
+		return text
+	}
 	for _, s := range r.Plan.Steps {
 		v, ok := s.Action.(plan.Verify)
 		if !ok {

@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -36,6 +37,9 @@ const (
 	CodeTraffic       = "PM3043" // clients are not seen to have moved
 	CodeLoss          = "PM3044" // servers lost mutations that they had to ship
 )
+
+// share writes a part of a whole in percent.
+func share(part float64) string { return strconv.FormatFloat(100*part, 'g', 4, 64) + "%" }
 
 // StepError ends a run. Code is stable, Hint says what to do.
 type StepError struct {
@@ -89,6 +93,10 @@ type DifferencesError struct {
 	// SourceChanged counts the source partitions that do not hold the rows any more that were read
 	// from them, although the operator promised that nobody writes.
 	SourceChanged int
+	// Mode and Sample are those of the comparison, SourceRows and TargetRows what it read or counted.
+	Mode                   string
+	Sample                 float64
+	SourceRows, TargetRows uint64
 	// Hint says what to do, "" for what helps after a copy.
 	Hint string
 }
@@ -96,6 +104,12 @@ type DifferencesError struct {
 // Error implements error.
 func (e *DifferencesError) Error() string {
 	s := fmt.Sprintf("%s: source and target differ in %s", e.Step, plan.Counted(e.Count, "row"))
+	switch e.Mode {
+	case plan.VerifyCount:
+		s = fmt.Sprintf("%s: the source holds %s, the target %d", e.Step, plan.Counted(e.SourceRows, "row"), e.TargetRows)
+	case plan.VerifySample:
+		s += fmt.Sprintf(" of a sample of %s of the hash keys", share(e.Sample))
+	}
 	if e.SourceChanged > 0 {
 		s += fmt.Sprintf("; %d partitions of the source were written to during the copy", e.SourceChanged)
 	}

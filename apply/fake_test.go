@@ -46,6 +46,8 @@ type fakeWorld struct {
 	denied []bool
 	// batchTime and verifyTime are what the engines take.
 	batchTime, verifyTime time.Duration
+	// catchUpLeft is how many passes behind a fence leave a row different.
+	catchUpLeft int
 	fakeLife
 	fakeLoading
 	fakeBacking
@@ -121,7 +123,7 @@ func newWorld() *fakeWorld {
 }
 
 func (w *fakeWorld) world() apply.World {
-	return w.loadingWorld(w.backingWorld(apply.World{Tables: fakeTables{w}, Fences: fakeFences{w}, Engine: fakeEngine{w},
+	return w.loadingWorld(w.backingWorld(apply.World{Tables: fakeTables{w}, Fences: fakeFences{w}, Engine: fakeEngine{w}, CatchUps: fakeCatchUps{w},
 		Duplications: fakeDuplications{w}, Levels: fakeLevels{w}, Routes: fakeRoutes{w},
 		Traffic: &fakeTraffic{w: w, before: map[plan.TableRef]fakeCounters{}}, Live: fakeLive{w}}))
 }

@@ -140,7 +140,7 @@ func (f *fenceRunner) run(ctx context.Context) error {
 	if err := f.amend(func(p *fenceProof) { p.Proven, p.Probes = round.last, round.list() }); err != nil {
 		return err
 	}
-	if f.r.cutsOver() {
+	if f.r.guarded() {
 		if err := f.r.startWatch(f.a.Table); err != nil {
 			return err
 		}

@@ -54,6 +54,9 @@ func (l *liftRunner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if step, f, ok := l.r.fenceStep(); ok && l.r.inCatchUp() {
+		l.r.tellLifting(step, f)
+	}
 	return l.lift(ctx, prior)
 }
 

@@ -103,6 +103,10 @@ func (r *Run) carryOut(ctx context.Context, command, outcome string) error {
 		Resumed: r.anyBegun(), Steps: stepIDs(r.Plan),
 	})
 	var last plan.Step
+	if err := r.fenceTooEarly(ctx); err != nil {
+		last, _, _ = r.fenceStep()
+		return r.fail(ctx, last, err)
+	}
 	if err := r.overdueFence(ctx); err != nil {
 		last, _, _ = r.fenceStep()
 		return r.fail(ctx, last, err)
@@ -236,6 +240,9 @@ func (r *Run) afterStep(step plan.Step) error {
 		r.stopWatch()
 		r.disarm()
 		return r.windowWithoutRoute(step)
+	}
+	if r.catchesUp() {
+		return r.afterCatchUp(step)
 	}
 	switch a := step.Action.(type) {
 	case plan.Quiesce:

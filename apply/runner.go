@@ -42,6 +42,8 @@ func (r *Run) runnerOf(step plan.Step) (runner, error) {
 		return &evictRunner{base: base, a: a}, nil
 	case plan.Copy:
 		return &copyRunner{base, a}, nil
+	case plan.CatchUp:
+		return &catchUpRunner{base: base, a: a}, nil
 	case plan.Verify:
 		return &verifyRunner{base: base, a: a}, nil
 	case plan.LiftFence:

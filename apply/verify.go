@@ -34,14 +34,25 @@ func (v *verifyRunner) done(context.Context) (bool, string, error) {
 	if v.clean == nil {
 		return false, "not compared yet", nil
 	}
-	return true, fmt.Sprintf("%s on the source, %d on the target, 0 differences", plan.Counted(v.clean.SourceRows, "row"), v.clean.TargetRows), nil
+	return true, v.text(), nil
+}
+
+// text says what was compared, and no more than that.
+func (v *verifyRunner) text() string {
+	counts := fmt.Sprintf("%s on the source, %d on the target", plan.Counted(v.clean.SourceRows, "row"), v.clean.TargetRows)
+	switch v.a.Mode {
+	case plan.VerifyCount:
+		return counts + "; only their numbers were compared"
+	case plan.VerifySample:
+		return fmt.Sprintf("%s in a sample of %s of the hash keys, 0 differences there", counts, share(v.a.Sample))
+	}
+	return counts + ", 0 differences"
 }
 
 func (v *verifyRunner) run(ctx context.Context) error {
 	err := v.rounds(ctx)
-	if err == nil && v.leakedBefore() {
-		step, fence, _ := v.r.fenceStep()
-		return (&fenceRunner{base: base{r: v.r, id: step.ID}, a: fence}).amend(func(p *fenceProof) { p.Leaked = false })
+	if err == nil {
+		return v.r.leaksMended()
 	}
 	if ctx.Err() != nil || !v.disproven(err) || v.onTheMove() {
 		return err
@@ -54,7 +65,7 @@ func (v *verifyRunner) run(ctx context.Context) error {
 
 // holds says whether a comparison of an earlier run still counts. It matters for a source that stays
 // fenced: what leaked in while nobody was at work is on the source alone.
-func (v *verifyRunner) holds(context.Context) (bool, error) { return !v.leakedBefore(), nil }
+func (v *verifyRunner) holds(context.Context) (bool, error) { return !v.r.leakedBefore(), nil }
 
 // disproven says that the comparison ended and the rows were not what they should be.
 func (v *verifyRunner) disproven(err error) bool {
@@ -64,18 +75,25 @@ func (v *verifyRunner) disproven(err error) bool {
 
 // onTheMove says that a difference may be a write of a moment ago, which copying everything again
 // would not catch up with.
-func (v *verifyRunner) onTheMove() bool { return v.a.SourceWrites == "accepted" && v.a.Repair }
+func (v *verifyRunner) onTheMove() bool { return v.a.SourceWrites == "accepted" && v.mends() }
+
+// mends says whether differences may be repaired: never those of a part of the rows, which would only hide
+// the others.
+func (v *verifyRunner) mends() bool { return v.a.Repair && v.whole() }
+
+// whole says that every row of the comparison's tables is looked at.
+func (v *verifyRunner) whole() bool { return v.a.Mode == "" || v.a.Mode == plan.VerifyFull }
 
 // rounds compares until a comparison is clean and the fence, when there is one, is proven not to
 // have leaked since before it began. When this run created the target, differences are repaired
 // that have an explanation: a fence that leaked, an earlier copy, writes that were not stopped.
 // Others end the run the first time; they are nothing to be mended in silence.
 func (v *verifyRunner) rounds(ctx context.Context) error {
-	leaked, err := v.settle(ctx)
+	leaked, err := v.settle(ctx, v.a.Source)
 	if err != nil {
 		return err
 	}
-	repair := v.a.Repair && (len(leaked) > 0 || v.leakedBefore() || v.secondCopy() || v.onTheMove())
+	repair := v.mends() && (len(leaked) > 0 || v.r.leakedBefore() || v.secondCopy() || v.onTheMove())
 	leaked = nil // the first comparison is of everything
 	differed := 0
 	for round := 1; ; round++ {
@@ -83,7 +101,7 @@ func (v *verifyRunner) rounds(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if leaked, err = v.settle(ctx); err != nil {
+		if leaked, err = v.settle(ctx, v.a.Source); err != nil {
 			return err
 		}
 		if result.Differences > 0 {
@@ -92,7 +110,7 @@ func (v *verifyRunner) rounds(ctx context.Context) error {
 		if over, err := v.judge(result, repair, leaked, round, differed); over {
 			return err
 		}
-		repair = v.a.Repair && (repair || len(leaked) > 0)
+		repair = v.mends() && (repair || len(leaked) > 0)
 		v.warn(CodeDifferences, fmt.Sprintf("comparing again (round %d): %s differed%s", round+1, plan.Counted(result.Differences, "row"),
 			map[bool]string{true: fmt.Sprintf(", the fence may have leaked on partitions %v", firstN(leaked, 8))}[len(leaked) > 0]), "")
 	}
@@ -109,31 +127,46 @@ func (v *verifyRunner) judge(result event.Verified, repair bool, leaked []int32,
 	case result.Differences == 0 && round >= leakRounds:
 		return true, &StepError{Step: v.id, Code: CodeFence, Text: fmt.Sprintf("the fence leaked during each of %d comparisons", round),
 			Hint: "keep primaries from moving (meta level steady) and run the same command again"}
-	case differed >= verifyRounds, round >= leakRounds, result.Differences > 0 && !repair && !(len(leaked) > 0 && v.a.Repair):
-		return true, &DifferencesError{Step: v.id, Count: result.Differences}
+	case differed >= verifyRounds, round >= leakRounds, result.Differences > 0 && !repair && !(len(leaked) > 0 && v.mends()):
+		return true, v.differ(result)
 	}
 	return false, nil
+}
+
+// differ is the error for a comparison that is not clean.
+func (v *verifyRunner) differ(result event.Verified) *DifferencesError {
+	return &DifferencesError{Step: v.id, Count: result.Differences, Mode: v.a.Mode, Sample: v.a.Sample,
+		SourceRows: result.SourceRows, TargetRows: result.TargetRows}
 }
 
 // settle waits until the fence is proven anew, and says on which partitions it may have leaked.
 // Without a fence there is nothing that could. What leaked in may still be on its way to the
 // secondaries, and would be read by a later scan only.
-func (v *verifyRunner) settle(ctx context.Context) (leaked []int32, err error) {
-	if v.r.watch == nil {
+func (b base) settle(ctx context.Context, source plan.TableRef) (leaked []int32, err error) {
+	if b.r.watch == nil {
 		return nil, nil
 	}
-	if leaked, err = v.r.watch.settle(ctx); err != nil || len(leaked) == 0 {
+	if leaked, err = b.r.watch.settle(ctx); err != nil || len(leaked) == 0 {
 		return leaked, err
 	}
-	quiesce := &quiesceRunner{base: v.base, a: plan.Quiesce{Table: v.a.Source}}
+	quiesce := &quiesceRunner{base: b, a: plan.Quiesce{Table: source}}
 	return leaked, quiesce.run(ctx)
 }
 
 // leakedBefore says that the fence may have let writes in while no run was at work.
-func (v *verifyRunner) leakedBefore() bool {
-	step, _, _ := v.r.fenceStep()
-	p, _, err := v.r.fenceProof(step.ID)
+func (r *Run) leakedBefore() bool {
+	step, _, _ := r.fenceStep()
+	p, _, err := r.fenceProof(step.ID)
 	return err == nil && p.Leaked
+}
+
+// leaksMended notes that everything was compared since the fence leaked.
+func (r *Run) leaksMended() error {
+	if !r.leakedBefore() {
+		return nil
+	}
+	step, fence, _ := r.fenceStep()
+	return (&fenceRunner{base: base{r: r, id: step.ID}, a: fence}).amend(func(p *fenceProof) { p.Leaked = false })
 }
 
 // secondCopy says that rows of an earlier copy may be on the target.
@@ -145,7 +178,8 @@ func (v *verifyRunner) secondCopy() bool {
 // compare reads everything in the first round, and later what differed or may have leaked since.
 func (v *verifyRunner) compare(ctx context.Context, round int, repair bool, leaked []int32) (event.Verified, error) {
 	result, err := v.r.World.Engine.Verify(ctx, VerifyJob{
-		Source: v.a.Source, Target: v.a.Target, Limits: v.a.Limits, AllowExtra: v.a.AllowExtra,
+		Source: v.a.Source, Target: v.a.Target, Limits: v.a.Limits, Options: v.a.Options, Mode: v.a.Mode, Sample: v.a.Sample,
+		Unpaced: v.r.fenceUp(), AllowExtra: v.a.AllowExtra,
 		Repair: repair, FirstDigest: v.firstDigest(round),
 		Before: v.kept, Recheck: leaked, Keep: func(kept json.RawMessage) { v.kept = kept },
 		Report: func(p event.MoveProgress) { p.Step = v.id; v.r.Sink.Emit(p) },
@@ -166,9 +200,10 @@ func (v *verifyRunner) compare(ctx context.Context, round int, repair bool, leak
 }
 
 // firstDigest is the digest that the copy took of the source. It is compared once, and only where
-// the operator promised that nobody writes: behind a fence that leaked it may differ rightly.
+// the operator promised that nobody writes: behind a fence that leaked it may differ rightly. Copy and
+// comparison must have read everything.
 func (v *verifyRunner) firstDigest(round int) json.RawMessage {
-	if round > 1 || v.a.SourceWrites != "stopped" {
+	if o := v.a.Options; round > 1 || v.a.SourceWrites != "stopped" || !v.whole() || !o.Rows().All() || o.DropValue {
 		return nil
 	}
 	for _, s := range v.r.Plan.Steps {
@@ -194,7 +229,9 @@ func (v *verifyRunner) sourceChanged(result event.Verified) error {
 		return &StepError{Step: v.id, Code: CodeSourceChanged, Text: text, Hint: hint}
 	}
 	v.warn(CodeSourceChanged, text, hint)
-	return &DifferencesError{Step: v.id, Count: result.Differences, SourceChanged: len(result.SourceChanged)}
+	differ := v.differ(result)
+	differ.SourceChanged = len(result.SourceChanged)
+	return differ
 }
 
 func firstN(list []int32, n int) []int32 { return list[:min(n, len(list))] }

@@ -84,7 +84,7 @@ func (r *Run) armAgain(ctx context.Context, fence plan.Step) error {
 // tellUntil tells the watchdog when lifting has to begin if the first write was rejected then.
 func (r *Run) tellUntil(ctx context.Context, t plan.TableRef, first time.Time) error {
 	budget := r.writeReject()
-	if r.Watchdog == nil || !r.cutsOver() || budget == 0 {
+	if r.Watchdog == nil || !r.guarded() || budget == 0 {
 		return nil
 	}
 	sync, err := base{r: r}.syncInterval(ctx, t.Cluster)
@@ -102,7 +102,7 @@ func (r *Run) tellUntil(ctx context.Context, t plan.TableRef, first time.Time) e
 // watchdog that does not listen lifts too, which does no harm.
 func (r *Run) tellLifting(step plan.Step, f plan.Fence) {
 	r.closingWindow = true
-	if r.Watchdog == nil || !r.cutsOver() {
+	if r.Watchdog == nil || !r.guarded() {
 		return
 	}
 	if sync, ok := r.sync[f.Table.Cluster]; ok {
@@ -153,8 +153,8 @@ func (r *Run) keepWatch() {
 
 // endWindow takes the window before a step is recorded that ends it without switching a route.
 func (r *Run) endWindow(ctx context.Context, step plan.Step) error {
-	if _, routed := firstStep[plan.SwitchRoute](r.Plan); routed || !r.inCutover() {
-		return nil
+	if _, routed := firstStep[plan.SwitchRoute](r.Plan); routed || !r.inCutover() || r.catchesUp() && r.lifts() {
+		return nil // a catch-up whose fence comes down anyway does not mind who lifts it
 	}
 	if last, ok := r.lastOfWindow(); !ok || last.ID != step.ID {
 		return nil
@@ -175,6 +175,9 @@ func (r *Run) disarm() {
 func (r *Run) LiftAbandoned(ctx context.Context) (lifted bool, err error) {
 	if lifted, err = r.LiftOverdue(ctx); err != nil || !lifted {
 		return false, err
+	}
+	if r.proven() {
+		return true, r.noteLifted()
 	}
 	return true, r.forgetMove()
 }

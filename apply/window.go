@@ -67,7 +67,7 @@ func (r *Run) lifts() bool {
 func (r *Run) moveDone() bool {
 	for _, s := range r.Plan.Steps {
 		switch s.Action.(type) {
-		case plan.Copy, plan.Verify:
+		case plan.Copy, plan.CatchUp, plan.Verify:
 			if r.record(s.ID).Status != state.Done {
 				return false
 			}
@@ -81,7 +81,7 @@ func (r *Run) gateAhead() bool {
 	proven := false
 	for _, s := range r.Plan.Steps {
 		switch s.Action.(type) {
-		case plan.Copy, plan.Verify:
+		case plan.Copy, plan.CatchUp, plan.Verify:
 			proven = true
 		case plan.Approve:
 			if proven && r.record(s.ID).Status != state.Done {
@@ -100,8 +100,12 @@ func (r *Run) writeReject() time.Duration {
 			if a.Budget > 0 {
 				return a.Budget
 			}
+		case plan.CatchUp:
+			return a.Budget
 		case plan.Copy:
-			return a.Limits.WriteReject
+			if a.Limits.WriteReject > 0 {
+				return a.Limits.WriteReject
+			}
 		}
 	}
 	return 0
@@ -222,8 +226,8 @@ func (r *Run) closeWindow(ctx context.Context, at string) error {
 	if err := r.undoFence(ctx, step.ID, f.Table); err != nil {
 		return r.notLifted(step, err)
 	}
-	if !r.cutsOver() && r.moveDone() && r.lifts() && !r.gateAhead() {
-		return (&fenceRunner{base: base{r: r, id: step.ID}, a: f}).amend(func(p *fenceProof) { p.Lifted = r.Now() })
+	if r.proven() {
+		return r.noteLifted()
 	}
 	r.dropReturn(ctx, base{r: r, id: step.ID})
 	hint := r.spoiledNote()
@@ -249,7 +253,7 @@ func (r *Run) notLifted(step plan.Step, err error) error {
 func (r *Run) forgetMove() error {
 	r.freezer = nil
 	for _, s := range r.Plan.Steps {
-		if _, ok := s.Action.(plan.Copy); ok {
+		if _, ok := s.Action.(plan.Copy); ok && !r.catchesUp() {
 			if err := r.Store.Journal(s.ID).Discard(); err != nil {
 				return err
 			}
@@ -276,7 +280,7 @@ func (r *Run) moveAnew(d *state.Document) {
 			*rec = state.Step{ID: rec.ID, Status: state.Pending, Attempts: rec.Attempts}
 		case plan.Drain, plan.RecheckKeys, plan.SwitchRoute:
 			*rec = state.Step{ID: rec.ID, Status: state.Pending}
-		case plan.Copy, plan.Verify, plan.Quiesce, plan.SetEnvs:
+		case plan.Copy, plan.CatchUp, plan.Verify, plan.Quiesce, plan.SetEnvs: // a copy before the fence stays
 			if fenced && rec.Attempts > 0 {
 				rec.Status, rec.Proof, rec.Cursor = state.Pending, nil, nil
 			}

@@ -107,6 +107,10 @@ type Fences interface {
 type CopyJob struct {
 	Source, Target plan.TableRef
 	Limits         plan.CopyLimits
+	Options        plan.CopyOptions
+	// Unpaced says that a fence is up for this job: neither a window of time nor a threshold of stop_if nor
+	// a pause may hold it, because clients wait. The caps of Limits hold.
+	Unpaced bool
 	// Cursors are what an earlier run saved, by partition; opaque to this package.
 	Cursors map[string]json.RawMessage
 	// Save makes cursors durable. The engine calls it only with cursors whose rows the target has
@@ -119,6 +123,9 @@ type CopyJob struct {
 // CopyOutcome is what a finished copy did.
 type CopyOutcome struct {
 	Rows, Bytes uint64
+	// Filtered rows were read and left out by the filters of the options, Kept ones found on the target and
+	// left as they were there.
+	Filtered, Kept uint64
 	// Digest is the digest of the source's rows as they were read; opaque to this package.
 	Digest json.RawMessage
 }
@@ -127,7 +134,14 @@ type CopyOutcome struct {
 type VerifyJob struct {
 	Source, Target plan.TableRef
 	Limits         plan.CopyLimits
-	AllowExtra     bool
+	// Options are those of the copy: rows are expected as it writes them.
+	Options plan.CopyOptions
+	// Mode and Sample are as in plan.Verify.
+	Mode   string
+	Sample float64
+	// Unpaced is as in CopyJob.
+	Unpaced    bool
+	AllowExtra bool
 	// Repair writes missing and differing rows to the target again and deletes extra ones.
 	Repair bool
 	// FirstDigest is the digest of the copy; nil when the source may have been written to.
@@ -157,6 +171,8 @@ type World struct {
 	Tables Tables
 	Fences Fences
 	Engine Engine
+	// CatchUps serves copies that are caught up behind a fence; nil where a plan has none.
+	CatchUps CatchUps
 	// The rest serves method duplication and cut-overs; nil where a plan has none.
 	Duplications Duplications
 	Levels       Levels

@@ -38,7 +38,10 @@ func (s *session) leaveWindow(ctx context.Context, store *state.Store, cause err
 // cutsOver says whether a plan has a window that may be given up without losing what was done before it.
 func cutsOver(p *plan.Plan) bool {
 	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
-		_, drain := s.Action.(plan.Drain)
-		return drain
+		switch s.Action.(type) {
+		case plan.Drain, plan.CatchUp:
+			return true
+		}
+		return false
 	})
 }

@@ -83,6 +83,7 @@ func shownCertificate(c *apply.Certificate, doc *state.Document) view.Certificat
 		Migration: c.Migration, Source: tableName(c.Source), Target: tableName(c.Target), Lineage: c.Lineage, PlanID: c.PlanID,
 		Finished:   doc.Outcome == state.OutcomeDone,
 		SourceRows: c.Compared.SourceRows, TargetRows: c.Compared.TargetRows, Drifted: c.Compared.Drifted, Rechecked: c.RecheckedKeys,
+		Written: c.Written, Deleted: c.Deleted,
 		Moments: []view.Moment{
 			{What: "the first partition of the source rejected a write", At: c.FirstRejected},
 			{What: "every partition rejected writes", At: c.Fenced},
@@ -90,6 +91,8 @@ func shownCertificate(c *apply.Certificate, doc *state.Document) view.Certificat
 			{What: "every frozen decree was committed", At: c.Quiesced},
 			{What: "every frozen decree was on the target", At: c.Drained},
 			{What: "keys that were unequal while clients wrote were equal", At: c.Rechecked},
+			{What: "what differed was brought over, read again, and equal", At: c.CaughtUp},
+			{What: "the source took writes again", At: c.Lifted},
 			{What: "the route led to the target", At: c.Switched},
 			{What: "every proxy led to the target", At: c.Resolved},
 			{What: "every partition of the source rejected reads", At: c.Evicted},

@@ -10,9 +10,11 @@ import (
 // world gives apply its view of the clusters.
 func (s *session) world() apply.World {
 	return apply.World{
-		Tables: actuate.NewTables(s.actuators),
-		Fences: actuate.NewFences(s.actuators),
-		Engine: actuate.NewEngine(s.actuators, s.env.Now),
+		Tables:   actuate.NewTables(s.actuators),
+		Fences:   actuate.NewFences(s.actuators),
+		Engine:   actuate.NewEngine(s.actuators, s.env.Now),
+		CatchUps: actuate.NewCatchUps(s.actuators, s.env.Now),
+
 		Live:   actuate.NewLive(s.actuators, s.env.Now),
 		Routes: s.env.routes(s.actuators),
 
