@@ -167,8 +167,8 @@ func TestReportedMetrics(t *testing.T) {
 			}
 		}
 	}
-	if err := json.NewDecoder(strings.NewReader(string(body))).Decode(&got); err != nil {
-		t.Fatal(err, string(body))
+	if err := json.NewDecoder(strings.NewReader(body)).Decode(&got); err != nil {
+		t.Fatal(err, body)
 	}
 	text := fmt.Sprint(got)
 	for _, want := range []string{"{disk_capacity_avail_mb 12 0}", "{scan_latency_ns 0 8e+07}", "{put_latency_ns 0"} {

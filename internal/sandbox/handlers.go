@@ -99,25 +99,6 @@ func writeRPC[T any, P pointer[T]](f dataFunc[T]) handler {
 // primary's queue waits there, too.
 func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) admission, write bool) handler {
 	pool := &sync.Pool{New: func() any { return new(T) }}
-	// execute runs an admitted request, with the partition locked.
-	execute := func(r *replica, q *request, m *T, out []byte) []byte {
-		r.ops[q.op]++
-		if q.forced != idl.StatusOK && q.forced != idl.StatusIncomplete {
-			return q.forcedReply(r, out)
-		}
-		if write {
-			r.part.noteUpdate(q.Name, q.Args)
-		}
-		if !q.detached {
-			r.part.stamp = q.arrived
-		}
-		out = f(r, q, m, out)
-		r.part.stamp = time.Time{}
-		if q.detached || r.ops[q.op]%latencySample == 1 {
-			r.measure(q, 0)
-		}
-		return out
-	}
 	var run handler
 	run = func(q *request, out []byte) []byte {
 		if q.srv.node.deaf.Load() {
@@ -148,7 +129,7 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 		}
 		if load != nil && !write {
 			mark := len(out)
-			return load.later(r, q, execute(r, q, m, out), mark)
+			return load.later(r, q, execute(f, r, q, m, out, false), mark)
 		}
 		if load != nil {
 			q.queueFor = max(q.queueFor, load.take(r.now(), rowsWritten(m), int(q.BodyLength)))
@@ -159,11 +140,31 @@ func dataRPC[T any, P pointer[T]](f dataFunc[T], admit func(*replica, *request) 
 				if !q.decode(P(&m)) {
 					return out
 				}
-				return execute(r, q, &m, out)
+				return execute(f, r, q, &m, out, write)
 			})
 			return out
 		}
-		return execute(r, q, m, out)
+		return execute(f, r, q, m, out, write)
 	}
 	return run
+}
+
+// execute runs an admitted request, with the partition locked.
+func execute[T any](f dataFunc[T], r *replica, q *request, m *T, out []byte, write bool) []byte {
+	r.ops[q.op]++
+	if q.forced != idl.StatusOK && q.forced != idl.StatusIncomplete {
+		return q.forcedReply(r, out)
+	}
+	if write {
+		r.part.noteUpdate(q.Name, q.Args)
+	}
+	if !q.detached {
+		r.part.stamp = q.arrived
+	}
+	out = f(r, q, m, out)
+	r.part.stamp = time.Time{}
+	if q.detached || r.ops[q.op]%latencySample == 1 {
+		r.measure(q, 0)
+	}
+	return out
 }

@@ -106,7 +106,8 @@ func (s *store) set(key, value []byte, expire uint32) {
 	binary.BigEndian.PutUint32(rec[4:], uint32(len(key)))
 	copy(rec[rowHeader:], key)
 	copy(rec[rowHeader+len(key):], value)
-	r, old := newRow(rec), row{}
+	r := newRow(rec)
+	var old row
 	if s.last.rec == nil || rowLess(s.last, r) {
 		old, _ = s.tree.Load(r)
 		s.last = r
