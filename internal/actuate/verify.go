@@ -27,6 +27,9 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 	if err != nil {
 		return event.Verified{}, err
 	}
+	if job.Mode == plan.VerifySample || job.Mode == plan.VerifyCount {
+		return e.estimate(ctx, job)
+	}
 	first, err := decodeDigests(job.FirstDigest)
 	if err != nil {
 		return event.Verified{}, err
@@ -37,6 +40,9 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 	}
 	opts := differ.Options{SourceTTL: ttl, RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond,
 		AllowExtra: job.AllowExtra, Clock: e.now}
+	if opts.Selection, err = selection(job.Options); err != nil {
+		return event.Verified{}, err
+	}
 	if len(first) > 0 {
 		opts.Start = first[0].Begin()
 	}
@@ -44,7 +50,7 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 	if err != nil {
 		return event.Verified{}, err
 	}
-	repair := &repairer{ctx: ctx, target: dst}
+	repair := &repairer{ctx: ctx, target: dst, selection: opts.Selection}
 	if job.Repair {
 		opts.OnDifference = repair.one
 	}
@@ -161,8 +167,9 @@ func verifyProgress(p differ.Progress, e estimates) event.MoveProgress {
 // repairer makes the target's row what the source's is. A misplaced row is left alone: a request
 // for its key goes to the partition that its hash selects, not to where it lies.
 type repairer struct {
-	ctx    context.Context
-	target *pegasus.Table
+	ctx       context.Context
+	target    *pegasus.Table
+	selection differ.Selection
 
 	mu  sync.Mutex
 	err error
@@ -182,7 +189,7 @@ func (r *repairer) one(d differ.Difference) {
 		err = r.target.Remove(ctx, d.Key)
 	} else {
 		deadline, _ := ctx.Deadline()
-		err = putAndWait(ctx, r.target, *d.Source, deadline)
+		err = putAndWait(ctx, r.target, r.selection.Wanted(d.Source), deadline)
 	}
 	if err != nil {
 		r.mu.Lock()

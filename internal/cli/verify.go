@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -157,12 +158,15 @@ func (e Env) verify(ctx context.Context, o verifyOptions) error {
 	defer ended()
 	v := &verification{session: s, o: o, mode: modeOf(o, m), sample: o.sample}
 	if v.mode == plan.VerifySample && v.sample == 0 {
-		v.sample = m.Verify.Sample
+		v.sample = cmp.Or(m.Verify.Sample, defaultSample)
 	}
 	if err := v.openState(); err != nil {
 		return err
 	}
 	defer v.close()
+	if err := v.refuseMoved(); err != nil {
+		return err
+	}
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
@@ -203,6 +207,10 @@ type verification struct {
 
 // openState reads the state document. A repair also keeps apply out.
 func (v *verification) openState() (err error) {
+	m := v.migration
+	v.source = plan.TableRef{Cluster: m.Source.Cluster.Label, Table: m.Source.Table}
+	v.target = plan.TableRef{Cluster: m.Target.Cluster.Label, Table: m.Target.Table}
+	defer func() { v.moved = clientsMoved(v.doc, m) }()
 	if !v.o.repair {
 		v.doc, err = state.ReadOnly(v.env.FS, v.dir, v.migration.Name)
 		if errors.Is(err, state.ErrNoState) {
@@ -261,6 +269,10 @@ func (v *verification) differs(found *apply.DifferencesError) error {
 		Hint: "the first ones are listed above; `" + v.command("-repair") + "` shows what it would write and delete, and asks"}
 	_, twice := v.migration.Method.(*schema.DualWriteMethod)
 	switch {
+	case v.mode == plan.VerifyCount:
+		f.Hint = "`" + v.command("-mode", "full") + "` finds which rows differ"
+	case v.mode == plan.VerifySample:
+		f.Hint = "those of the sample are listed above; `" + v.command("-mode", "full", "-report", "FILE") + "` finds all of them"
 	case v.o.repair:
 		f.Hint = "these are left; `" + v.command("-repair") + "` compares anew and tries again"
 	case v.moved != "":

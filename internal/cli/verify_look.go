@@ -43,8 +43,6 @@ const statusShipping = "DS_LOG"
 // look finds out which tables there are and what joins them.
 func (v *verification) look(ctx context.Context) error {
 	m := v.migration
-	v.source = plan.TableRef{Cluster: m.Source.Cluster.Label, Table: m.Source.Table}
-	v.target = plan.TableRef{Cluster: m.Target.Cluster.Label, Table: m.Target.Table}
 	var err error
 	if v.facts, err = v.observe(ctx); err != nil {
 		return err
@@ -57,7 +55,6 @@ func (v *verification) look(ctx context.Context) error {
 			return err
 		}
 	}
-	v.moved = clientsMoved(v.doc, m)
 	v.pacer = pace.New(pace.Limits{RowsPerSecond: m.Limits.RowsPerSecond, BytesPerSecond: m.Limits.BytesPerSecond, InFlight: m.Limits.InFlight},
 		pace.Options{Now: v.env.Now})
 	if v.feed, err = v.findFeed(ctx); err != nil {

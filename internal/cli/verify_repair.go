@@ -21,10 +21,6 @@ import (
 
 // refuse says why the target must not be written to, before anything is compared for it.
 func (v *verification) refuse(ctx context.Context) error {
-	if v.moved != "" {
-		return failf(codeRepairMoved, "compare with `"+v.command()+"`; to lead clients back see `pegmigrate status`",
-			"%s is the truth now: %s, and a repair would write over what they wrote", v.target, v.moved)
-	}
 	if err := v.notOurs(); err != nil {
 		return err
 	}
@@ -36,6 +32,15 @@ func (v *verification) refuse(ctx context.Context) error {
 		return nil // its writes are no sign of clients that moved
 	}
 	return v.quietTarget(ctx)
+}
+
+// refuseMoved refuses to repair a table that clients were led to.
+func (v *verification) refuseMoved() error {
+	if !v.o.repair || v.moved == "" {
+		return nil
+	}
+	return failf(codeRepairMoved, "compare with `"+v.command()+"`; `pegmigrate status` says where the migration stands",
+		"%s is the truth now: %s, and a repair would write over what they wrote", v.target, v.moved)
 }
 
 // notOurs refuses tables that another migration works on, and a target that takes no writes.

@@ -30,7 +30,16 @@ func counts(v event.Verified) string {
 	if v.Differences == 1 {
 		noun = "difference"
 	}
-	return fmt.Sprintf("%s on the source, %d on the target, %d %s", plan.Counted(v.SourceRows, "row"), v.TargetRows, v.Differences, noun)
+	s := fmt.Sprintf("%s on the source, %d on the target", plan.Counted(v.SourceRows, "row"), v.TargetRows)
+	switch {
+	case v.Mode == plan.VerifyCount && v.Differences == 0:
+		return s + ", equal numbers"
+	case v.Mode == plan.VerifyCount:
+		noun += " at least"
+	case v.Mode == plan.VerifySample:
+		noun += " in a sample of " + plan.Share(v.Sample)
+	}
+	return fmt.Sprintf("%s, %d %s", s, v.Differences, noun)
 }
 
 func verifiedLines(v event.Verified, style Style) []string {

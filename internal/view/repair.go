@@ -11,7 +11,7 @@ import (
 func repairPlanLines(p event.RepairPlanned, style Style) []string {
 	lines := []string{style.bold(fmt.Sprintf("%s: %s would change", clean(p.Step), clean(p.Target)))}
 	if n := p.Writes(); n > 0 {
-		lines = append(lines, fmt.Sprintf("  write   %s as the source has them then%s", plan.Counted(n, "row"), among(p)))
+		lines = append(lines, fmt.Sprintf("  write   %s as on the source at that moment%s", plan.Counted(n, "row"), among(p)))
 	}
 	if p.Extra > 0 {
 		lines = append(lines, style.yellow(fmt.Sprintf("  delete  %s that the source does not have", plan.Counted(p.Extra, "row"))))
