@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,15 @@ func examples() map[string]example {
 			{want: cli.ExitDone, args: []string{"plan"}},
 			{want: cli.ExitGate, args: []string{"apply", "-auto-approve"}},
 			{want: cli.ExitDone, args: []string{"apply", "-approve", "copy"}},
+			{want: cli.ExitDone, args: []string{"verify"}},
+			{want: cli.ExitDone, args: []string{"status"}},
+		}},
+		"copy, catch_up": {moves: true, vars: []string{"source_writes=catch_up"}, commands: []command{
+			{want: cli.ExitDone, args: []string{"validate"}},
+			{want: cli.ExitDone, args: []string{"plan"}},
+			{want: cli.ExitGate, args: []string{"apply", "-auto-approve"}},
+			{want: cli.ExitGate, args: []string{"apply", "-approve", "copy"}},
+			{want: cli.ExitDone, args: []string{"apply", "-approve", "fence"}},
 			{want: cli.ExitDone, args: []string{"verify"}},
 			{want: cli.ExitDone, args: []string{"status"}},
 		}},
@@ -86,8 +96,9 @@ func TestReturnTicketOfExample(t *testing.T) {
 // example is what is typed in one folder.
 type example struct {
 	commands []command
-	moves    bool // afterwards the table is on west with the same rows
-	leads    bool // and clients are led there
+	vars     []string // NAME=VALUE, for variants of an example: "FOLDER, VARIANT"
+	moves    bool     // afterwards the table is on west with the same rows
+	leads    bool     // and clients are led there
 }
 
 // TestMain lets this binary be the children that the program starts of itself.
@@ -106,8 +117,14 @@ type command struct {
 }
 
 func TestExamplesAreCleanAndFormatted(t *testing.T) {
-	for name := range examples() {
-		config, diags := schema.Load(name, schema.Vars{})
+	for name, ex := range examples() {
+		name, _, _ = strings.Cut(name, ",")
+		vars := schema.Vars{Flags: map[string]string{}}
+		for _, v := range ex.vars {
+			key, value, _ := strings.Cut(v, "=")
+			vars.Flags[key] = value
+		}
+		config, diags := schema.Load(name, vars)
 		for _, d := range diags {
 			t.Errorf("%s: %v", name, d)
 		}
@@ -139,14 +156,19 @@ func TestExamplesRun(t *testing.T) {
 			fill(ctx, t, east, "orders")
 			routing := lead(t, "orders", east)
 			dir := t.TempDir()
-			if err := os.CopyFS(dir, os.DirFS(name)); err != nil {
+			folder, _, _ := strings.Cut(name, ",")
+			if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
 				t.Fatal(err)
 			}
 			e := environment(east, west, routing, store)
 			for _, c := range ex.commands {
 				var out bytes.Buffer
 				e.Stdout, e.Stderr = &out, &out
-				args := append(append([]string{"pegmigrate"}, c.args...), dir)
+				args := append([]string{"pegmigrate"}, c.args...)
+				for _, v := range ex.vars {
+					args = append(args, "-var", v)
+				}
+				args = append(args, dir)
 				stop := func() {}
 				if c.writers {
 					stop = writeBoth(ctx, t, "orders", east, west)

@@ -28,6 +28,16 @@ variable "partitions" {
   }
 }
 
+variable "source_writes" {
+  type        = string
+  default     = "fenced"
+  description = "fenced: writes are rejected for the copy; catch_up: for the comparison only"
+  validation {
+    condition     = contains(["fenced", "catch_up"], var.source_writes)
+    error_message = "this example keeps no promise with source_writes = ${var.source_writes}"
+  }
+}
+
 cluster "east" {
   meta_servers = var.east_meta_servers
 }
@@ -49,9 +59,13 @@ migration "orders" {
   }
 
   method "copy" {
-    # The writes of clients are rejected, proven on every partition, while rows are copied and
-    # compared; reads go on. "stopped" trusts you to have stopped the writers.
-    source_writes = "fenced"
+    # With "fenced" the writes of clients are rejected, proven on every partition, while rows are
+    # copied and compared, with "catch_up" only while they are compared; reads go on.
+    source_writes = var.source_writes
+
+    # Rows of some users, without their expiry; README.md lists all options.
+    # hash_key = "prefix:user_"
+    # keep_ttl = false
   }
 
   limits {
@@ -65,6 +79,7 @@ migration "orders" {
     source = "keep_fenced"
   }
 
-  # `apply` stops before the fence goes up and waits for `apply -approve copy`.
-  approve = ["copy"]
+  # `apply` stops before the first row moves and waits for `apply -approve copy`. With "catch_up" it
+  # stops again before the fence goes up.
+  approve = var.source_writes == "catch_up" ? ["copy", "fence"] : ["copy"]
 }
