@@ -151,14 +151,10 @@ func (b *builder) fenceSteps() []Step {
 func (b *builder) copyStep(method *schema.CopyMethod, limits CopyLimits) Step {
 	rows, bytes := b.expected()
 	o := copyOptions(method)
-	why := whyCopy(o, b.f.SourceTable.Partitions, method.SourceWrites)
-	if held := limitWords(limits); held != "" {
-		why += "; " + held
-	}
 	return Step{
 		ID:       "copy",
 		Action:   Copy{Source: b.source, Target: b.target, Limits: limits, SourceWrites: string(method.SourceWrites), Options: o},
-		Why:      why,
+		Why:      whyCopy(o, b.f.SourceTable.Partitions, method.SourceWrites, limits),
 		Estimate: estimateMove(rows, bytes, limits, false).within(b.m.Limits.Window),
 	}
 }

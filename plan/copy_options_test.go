@@ -269,7 +269,7 @@ func TestCatchUpGoesOn(t *testing.T) {
 	c, _ := tuned.Step("copy")
 	u, _ := tuned.Step("catch-up")
 	copied, caught := c.Action.(plan.Copy), u.Action.(plan.CatchUp)
-	if copied.Options.ScanBatch != 77 || caught.Options.MultiSet != plan.MultiSetOff || caught.Budget != 2*time.Hour || caught.Limits.InFlight != 7 ||
+	if copied.Options.ScanBatch != 77 || !strings.Contains(c.Why, "scans of 77 rows") || !strings.Contains(c.Why, "only 22:00-06:00") || caught.Options.MultiSet != plan.MultiSetOff || caught.Budget != 2*time.Hour || caught.Limits.InFlight != 7 ||
 		len(copied.Limits.Window) != 2 || len(caught.Limits.Window) != 2 || !strings.Contains(tuned.Clients, "budget 2 h") || tuned.HasErrors() {
 		t.Errorf("%+v, %+v, %s, %v", copied, caught, tuned.Clients, codes(tuned, plan.Error))
 	}

@@ -43,6 +43,9 @@ func fingerprint(f Facts) []Fact {
 	clusterFacts(put, "target", f.Target)
 	tableFacts(put, "source.table", f.SourceTable)
 	tableFacts(put, "target.table", f.TargetTable)
+	if f.Traffic != nil { // the window of a catch-up is made of it
+		put("source.config_sync", "%s", f.Source.ConfigSync)
+	}
 	if f.Duplication != nil {
 		duplicationFacts(put, f)
 	}

@@ -3,6 +3,8 @@ package plan_test
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -221,6 +223,17 @@ func TestSavedPlanRefusals(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"format_version":1,"tool_version":"test"}`))
+	saved, err := filepath.Glob("../testdata/plan/*.json")
+	if err != nil || len(saved) == 0 {
+		f.Fatalf("no saved plans: %v", err)
+	}
+	for _, path := range saved {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, _ = plan.Decode(data, "test") // must not panic
 	})

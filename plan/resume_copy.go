@@ -16,6 +16,7 @@ func (b *builder) resumeCopy(p *Plan, method *schema.CopyMethod) {
 		case Copy:
 			a.Options = o
 			s.Action, s.Estimate = a, s.Estimate.within(b.m.Limits.Window)
+			s.Why = whyCopy(o, p.Source.Partitions, method.SourceWrites, a.Limits)
 		case Verify:
 			a.Options = o
 			s.Action, s.Estimate = a, s.Estimate.within(b.m.Limits.Window)

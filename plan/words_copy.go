@@ -9,8 +9,8 @@ import (
 	"github.com/pegmigrate/pegmigrate/schema"
 )
 
-// whyCopy says what a copy brings over, with every option that is not the default.
-func whyCopy(o CopyOptions, source int32, writes schema.SourceWrites) string {
+// whyCopy says what a copy brings over, with every option that is not the default, and what may hold it.
+func whyCopy(o CopyOptions, source int32, writes schema.SourceWrites, limits CopyLimits) string {
 	s := plural(int(source), "source partition")
 	if n := len(o.Partitions); n > 0 {
 		s = fmt.Sprintf("source %s of %d", partitionList(o.Partitions), source)
@@ -39,7 +39,11 @@ func whyCopy(o CopyOptions, source int32, writes schema.SourceWrites) string {
 	if writes == schema.SourceWritesCatchUp {
 		parts = append(parts, "while clients write")
 	}
-	return strings.Join(parts, ", ")
+	why := strings.Join(parts, ", ")
+	if held := limitWords(limits); held != "" {
+		why += "; " + held
+	}
+	return why
 }
 
 // partitionList writes "partition 3", "partitions 0, 3, 5 and 4 more".
