@@ -288,3 +288,36 @@ func TestBetweenProperty(t *testing.T) {
 		}
 	})
 }
+
+// Whatever a cursor says that is accepted: rows that it does not cover are copied, each at least once, and no
+// others.
+func FuzzResume(f *testing.F) {
+	f.Add([]byte(`[{"version":1,"partition":0,"after":"AAFh"}]`))
+	f.Add([]byte(`[{"version":2,"partition":0,"ranges":[{"through":"AAFh"},{"after":"AAFj","through":"AAFo"},{"after":"AAFy"}]}]`))
+	f.Add([]byte(`[{"version":2,"partition":0,"done":true}]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var cursors []Cursor
+		if json.Unmarshal(data, &cursors) != nil {
+			return
+		}
+		src := scantest.New(1)
+		for c := range 26 {
+			src.Put(Row{Key: key(string(rune('a'+c)), ""), Value: []byte("v")})
+		}
+		dst := newTarget(1, 1)
+		defer dst.close()
+		result, err := Run(t.Context(), src, dst, cursors, quick(), func([]Cursor) error { return nil }, nil)
+		if err != nil {
+			return
+		}
+		for _, row := range src.Rows(0) {
+			covered := len(cursors) > 0 && cursors[0].Covers(row.Key)
+			if covered == dst.has(row.Key) {
+				t.Errorf("%q: covered %v, copied %v", row.Key, covered, !covered)
+			}
+		}
+		if !result.Cursors[0].Done {
+			t.Error("not done")
+		}
+	})
+}
