@@ -97,7 +97,7 @@ func copyProgress(p copier.Progress, e estimates) event.MoveProgress {
 		Kind: "copy", PartitionsDone: p.PartitionsDone, PartitionCount: len(p.Partitions),
 		Rows: p.Rows, Bytes: p.Bytes, RowsEstimate: e.total,
 		RowsPerSecond: p.RowsPerSecond, BytesPerSecond: p.BytesPerSecond,
-		InFlight: p.InFlight, Limit: p.Limit, LimitReason: p.Reason, Elapsed: p.Elapsed,
+		InFlight: p.InFlight, Limit: p.Limit, LimitReason: p.Reason, LimitSource: p.LimitSource, Elapsed: p.Elapsed,
 		InForce: event.Caps{RowsPerSecond: float64(p.RowsCap), BytesPerSecond: float64(p.BytesCap), InFlight: p.FlightCap, Held: p.Held},
 		Retries: p.Retries, CursorSaved: p.Saved,
 		Partitions: make([]event.PartitionProgress, len(p.Partitions)),

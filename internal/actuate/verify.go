@@ -153,7 +153,7 @@ func verifyProgress(p differ.Progress, e estimates) event.MoveProgress {
 		Kind: "verify", PartitionsDone: p.UnitsDone, PartitionCount: len(p.Units),
 		Rows: p.Rows, Bytes: p.Bytes, RowsEstimate: e.total,
 		RowsPerSecond: p.RowsPerSecond, BytesPerSecond: p.BytesPerSecond,
-		Limit: p.Limit, LimitReason: p.Reason, Differences: p.Differences, Elapsed: p.Elapsed,
+		Limit: p.Limit, LimitReason: p.Reason, LimitSource: p.LimitSource, Differences: p.Differences, Elapsed: p.Elapsed,
 		InForce:    event.Caps{RowsPerSecond: float64(p.RowsCap), BytesPerSecond: float64(p.BytesCap), Held: p.Held},
 		ETA:        eta(e.total, p.Rows, p.RowsPerSecond),
 		Partitions: make([]event.PartitionProgress, len(p.Units)),

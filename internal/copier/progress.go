@@ -39,6 +39,8 @@ type Progress struct {
 	// Limit is what bounds the copy at present and Reason why, e.g. "820 of 2048 writes in
 	// flight" and "ERR_BUSY from 10.0.0.1:34801: 40 % of cap". Both empty without a bound.
 	Limit, Reason string
+	// LimitSource is who says so, as in pace.State; "" where the target or the source asked for less.
+	LimitSource string
 	// RowsCap and BytesCap, per second, and FlightCap are the bounds in force, 0 for none; Held says that
 	// nothing may move.
 	RowsCap, BytesCap int64
@@ -95,6 +97,9 @@ func (m *meter) report() {
 	p.Limit, p.Reason = m.r.limit()
 	force := m.r.caps.pacer.State()
 	p.RowsCap, p.BytesCap, p.FlightCap, p.Held = force.RowsPerSecond, force.BytesPerSecond, int(m.r.win.limit.Load()), len(force.Held) > 0
+	if p.Limit == force.Limit && p.Reason == force.Reason {
+		p.LimitSource = force.Source
+	}
 	p.Retries = m.r.gov.again.counts()
 	if saved := m.r.saved.Load(); saved != nil {
 		p.Saved = *saved

@@ -43,6 +43,8 @@ type Progress struct {
 	RowsPerSecond, BytesPerSecond float64
 	// Limit is what bounds the comparison at present and Reason why; empty without a bound.
 	Limit, Reason string
+	// LimitSource is who says so, as in pace.State; "" where a server asked for less.
+	LimitSource string
 	// RowsCap and BytesCap, per second, are the bounds in force, 0 for none; Held says that nothing may be read.
 	RowsCap, BytesCap int64
 	Held              bool
@@ -137,6 +139,9 @@ func (m *meter) report() {
 	p.Limit, p.Reason = m.r.limit()
 	force := m.r.caps.pacer.State()
 	p.RowsCap, p.BytesCap, p.Held = force.RowsPerSecond, force.BytesPerSecond, len(force.Held) > 0
+	if p.Limit == force.Limit && p.Reason == force.Reason {
+		p.LimitSource = force.Source
+	}
 	m.to.Report(p)
 }
 

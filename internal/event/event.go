@@ -130,6 +130,9 @@ type MoveProgress struct {
 	InFlight    int           `json:"in_flight"`
 	Limit       string        `json:"limit,omitempty"`
 	LimitReason string        `json:"limit_reason,omitempty"`
+	// LimitSource says who limits: "declared", "control", "control set", "window", "stop_if" and the name of the
+	// threshold, as in package pace; "" where the engine follows what servers answer.
+	LimitSource string `json:"limit_source,omitempty"`
 	// InForce are the caps at this moment as numbers, after easing and with what the control socket set.
 	InForce Caps `json:"in_force,omitzero"`
 	// Retries counts the requests of this run that were sent again, by what was answered: "ERR_BUSY",
