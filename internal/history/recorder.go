@@ -60,7 +60,7 @@ type Recorder struct {
 type spread struct {
 	every   time.Duration
 	last    time.Time
-	waiting []byte // the newest sample that was too close to the one before
+	waiting Moment // the newest sample that was too close to the one before; no event for none
 }
 
 // Open begins to record a run into the history in folder, which is made when absent. It does not fail: when
@@ -172,15 +172,11 @@ func (r *Recorder) Emit(e event.Event) {
 	if r.ended {
 		return
 	}
-	now := r.o.Now()
-	line, err := encode(now, e.Name(), e)
-	if err != nil {
-		return // an event with a number that JSON does not know; trimmed leaves none that is known
-	}
+	now := Moment{At: r.o.Now(), Event: e}
 	series := seriesOf(e)
 	if series == "" {
 		r.flushSamples()
-		r.put(line, "")
+		r.put(now, "")
 		return
 	}
 	s := r.series[series]
@@ -188,12 +184,12 @@ func (r *Recorder) Emit(e event.Event) {
 		s = &spread{every: spacing}
 		r.series[series] = s
 	}
-	if !s.last.IsZero() && now.Sub(s.last) < s.every && now.After(s.last) {
-		s.waiting = line
+	if !s.last.IsZero() && now.At.Sub(s.last) < s.every && now.At.After(s.last) {
+		s.waiting = now
 		return
 	}
-	s.last, s.waiting = now, nil
-	if r.put(line, series) {
+	s.last, s.waiting = now.At, Moment{}
+	if r.put(now, series) {
 		s.every *= 2
 	}
 }
@@ -201,15 +197,24 @@ func (r *Recorder) Emit(e event.Event) {
 // flushSamples takes in the newest sample of each series: what comes now is about it.
 func (r *Recorder) flushSamples() {
 	for name, s := range r.series {
-		if s.waiting != nil {
+		if s.waiting.Event != nil {
 			r.put(s.waiting, name)
-			s.waiting = nil
+			s.waiting = Moment{}
 		}
 	}
 }
 
-// put adds a line to the book and to what is to be written.
-func (r *Recorder) put(line []byte, series string) (halved bool) {
+// put adds an event to the book and to what is to be written. One that JSON cannot write is left out;
+// trimmed leaves none that is known.
+func (r *Recorder) put(m Moment, series string) (halved bool) {
+	line, err := encode(m.At, m.Event.Name(), m.Event)
+	if err != nil {
+		return false
+	}
+	return r.putLine(line, series)
+}
+
+func (r *Recorder) putLine(line []byte, series string) (halved bool) {
 	if len(r.pending)+len(line) > maxPending {
 		return false // the disk does not answer: samples are worth less than memory
 	}
@@ -250,7 +255,7 @@ func (r *Recorder) Close() {
 	if !r.ended {
 		r.flushSamples()
 		if line, err := encode(r.o.Now(), typeClosed, struct{}{}); err == nil {
-			r.put(line, "")
+			r.putLine(line, "")
 		}
 	}
 	r.ended = true

@@ -12,26 +12,26 @@ const namespace = "pegmigrate"
 
 // families are all metrics that are set by events. Times that pass by themselves are in clocks.
 type families struct {
-	build, run, runState                *prometheus.GaugeVec
-	stepState                           *prometheus.GaugeVec
-	stepIndex, steps                    prometheus.Gauge
-	stepSeconds                         *prometheus.GaugeVec
-	rows, bytes                         *prometheus.CounterVec
-	progressRows, progressEstimate      *prometheus.GaugeVec
-	partitions, partitionsDone          *prometheus.GaugeVec
-	inFlight                            prometheus.Gauge
-	limitRows, limitBytes, limitFlight  prometheus.Gauge
-	limitReason                         *prometheus.GaugeVec
-	retries, warnings, failures         *prometheus.CounterVec
-	differencesRunning                  *prometheus.GaugeVec
-	differences, verifiedRows           *prometheus.GaugeVec
-	lagWorst, lagAll, lagRate, forecast prometheus.Gauge
-	lagPartitions                       *prometheus.GaugeVec
-	window                              *prometheus.GaugeVec
-	windowBudget, windowPredicted       prometheus.Gauge
-	gate                                *prometheus.GaugeVec
-	waiting, waitingLimit               *prometheus.GaugeVec
-	undoFailures                        prometheus.Counter
+	build, run, runState                 *prometheus.GaugeVec
+	stepState                            *prometheus.GaugeVec
+	stepIndex, steps                     prometheus.Gauge
+	stepSeconds                          *prometheus.GaugeVec
+	rows, bytes                          *prometheus.CounterVec
+	progressRows, progressEstimate       *prometheus.GaugeVec
+	partitions, partitionsDone           *prometheus.GaugeVec
+	inFlight                             prometheus.Gauge
+	limitRows, limitBytes, limitFlight   prometheus.Gauge
+	limitReason                          *prometheus.GaugeVec
+	retries, warnings, failures          *prometheus.CounterVec
+	differencesRunning                   *prometheus.GaugeVec
+	differences, verifiedRows, corrected *prometheus.GaugeVec
+	lagWorst, lagAll, lagRate, forecast  prometheus.Gauge
+	lagPartitions                        *prometheus.GaugeVec
+	window                               *prometheus.GaugeVec
+	windowBudget, windowPredicted        prometheus.Gauge
+	gate                                 *prometheus.GaugeVec
+	waiting, waitingLimit                *prometheus.GaugeVec
+	undoFailures                         prometheus.Counter
 }
 
 // maker registers what it makes.
@@ -110,8 +110,9 @@ func (f *families) moving(m maker) {
 // comparing registers what is proven.
 func (f *families) comparing(m maker) {
 	f.differencesRunning = m.gauges("differences_found", "Differences found until now by a comparison that is under way.", "step")
-	f.differences = m.gauges("differences", "Differences of the last comparison that ended, by their class.", "step", "class")
+	f.differences = m.gauges("differences", "Differences of the last comparison that ended, by their class; open keys kept changing, and drift is no difference.", "step", "class")
 	f.verifiedRows = m.gauges("verified_rows", "Rows that the last comparison that ended has read.", "step", "side")
+	f.corrected = m.gauges("corrected_rows", "Rows of the target that the last repair or pass of a catch-up wrote or deleted, or had to leave.", "step", "action")
 	f.window = m.gauges("reject_window_seconds", "How long clients could not write in the cut-over, by its parts, in seconds; total is their sum.", "part")
 	f.windowBudget = m.gauge("reject_window_budget_seconds", "How long writes may be rejected, in seconds; 0 when nothing was declared.")
 	f.windowPredicted = m.gauge("reject_window_predicted_seconds", "What the plan said of the window, in seconds; 0 without one.")

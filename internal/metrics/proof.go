@@ -11,6 +11,10 @@ func (s *Sink) proof(e event.Event) {
 	switch e := e.(type) {
 	case event.Verified:
 		s.verified(e)
+	case event.CaughtUp:
+		s.correct(e.Step, e.Written, e.Deleted, e.Left)
+	case event.Repaired:
+		s.correct(e.Step, e.Written, e.Deleted, e.Left)
 	case event.FenceProven:
 		s.fence(e)
 	case event.CutOver:
@@ -37,13 +41,19 @@ func (s *Sink) verified(e event.Verified) {
 		class string
 		n     uint64
 	}{
-		{"missing", e.Missing}, {"extra", e.Extra}, {"value", e.Changed}, {"expiry", e.ExpiryDiffers}, {"misplaced", e.Misplaced},
+		{"missing", e.Missing}, {"extra", e.Extra}, {"value", e.Changed}, {"expiry", e.ExpiryDiffers}, {"misplaced", e.Misplaced}, {"open", e.Open}, {"drift", e.Drifted + e.Stamped},
 	} {
 		s.f.differences.WithLabelValues(e.Step, one.class).Set(float64(one.n))
 	}
 	s.f.verifiedRows.WithLabelValues(e.Step, "source").Set(float64(e.SourceRows))
 	s.f.verifiedRows.WithLabelValues(e.Step, "target").Set(float64(e.TargetRows))
 	s.f.differencesRunning.WithLabelValues(e.Step).Set(float64(e.Differences))
+}
+
+func (s *Sink) correct(step string, written, deleted, left uint64) {
+	s.f.corrected.WithLabelValues(step, "written").Set(float64(written))
+	s.f.corrected.WithLabelValues(step, "deleted").Set(float64(deleted))
+	s.f.corrected.WithLabelValues(step, "left").Set(float64(left))
 }
 
 // fence begins and ends the window that runs: the proof comes after the first partition rejected writes.

@@ -1,23 +1,30 @@
 package metrics
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/pegmigrate/pegmigrate/internal/event"
+)
 
 // reasons are the classes of what bounds the speed; every one is exported, so that a graph has no gaps.
 func reasons() []string {
 	return []string{"none", "declared", "busy", "capacity", "timeout", "latency", "window", "stop_if", "control", "in_flight", "other"}
 }
 
-// reasonOf gives the class of a sentence. The sentence itself names servers and numbers and would make a
-// new series every second.
-func reasonOf(limit, reason string) string {
-	if limit == "" && reason == "" {
+// reasonOf gives the class of what is in force. The sentence itself names servers and numbers and would make
+// a new series every second; its error code is all that is taken from it.
+func reasonOf(e event.MoveProgress) string {
+	switch source, _, _ := strings.Cut(e.LimitSource, " "); {
+	case e.Limit == "" && e.LimitReason == "" && source == "":
 		return "none"
+	case slices.Contains([]string{"declared", "window", "stop_if", "control"}, source):
+		return source
 	}
-	text := strings.ToLower(limit + " " + reason)
+	text := e.Limit + " " + e.LimitReason
 	for _, class := range []struct{ word, name string }{
-		{"control", "control"}, {"paused", "control"}, {"stop_if", "stop_if"}, {"window", "window"}, {"err_busy", "busy"},
-		{"err_capacity_exceeded", "capacity"}, {"err_timeout", "timeout"}, {"no reply", "timeout"}, {"latency", "latency"}, {"p99", "latency"},
-		{"declared", "declared"}, {"limits", "declared"}, {"in flight", "in_flight"},
+		{"ERR_BUSY", "busy"}, {"ERR_CAPACITY_EXCEEDED", "capacity"}, {"ERR_TIMEOUT", "timeout"}, {"no reply", "timeout"}, {"latency", "latency"},
+		{"declared limits", "declared"}, {"in flight", "in_flight"},
 	} {
 		if strings.Contains(text, class.word) {
 			return class.name

@@ -162,7 +162,7 @@ func (s *Sink) progress(e event.MoveProgress) {
 	s.f.limitRows.Set(finite(e.InForce.RowsPerSecond))
 	s.f.limitBytes.Set(finite(e.InForce.BytesPerSecond))
 	s.f.limitFlight.Set(float64(e.InForce.InFlight))
-	set(s.f.limitReason, reasons(), reasonOf(e.Limit, e.LimitReason))
+	set(s.f.limitReason, reasons(), reasonOf(e))
 	if e.Kind == "verify" {
 		s.f.differencesRunning.WithLabelValues(e.Step).Set(float64(e.Differences))
 	}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ func each(runs []history.Run, do func(at time.Time, e event.Event)) {
 
 // comparisons are what was compared, and the rows that differed in the last one that found any.
 func comparisons(runs []history.Run) (all, differing *tableModel) {
-	all = table("", "when", "step", "#round", "#source rows", "#target rows", "#missing", "#extra", "#value", "#expiry", "#misplaced", "#differences")
+	all = table("", "when", "step", "how", "#round", "#source rows", "#target rows", "#missing", "#extra", "#value", "#expiry", "#misplaced", "#differences")
 	var last *event.Verified
 	each(runs, func(at time.Time, e event.Event) {
 		v, ok := e.(event.Verified)
@@ -33,7 +34,7 @@ func comparisons(runs []history.Run) (all, differing *tableModel) {
 			class = "bad"
 		}
 		n := func(n uint64) string { return grouped(int64(n)) }
-		all.row(class, stamp(at), v.Step, fmt.Sprint(max(v.Round, 1)), n(v.SourceRows), n(v.TargetRows), n(v.Missing), n(v.Extra), n(v.Changed),
+		all.row(class, stamp(at), v.Step, how(v), fmt.Sprint(max(v.Round, 1)), n(v.SourceRows), n(v.TargetRows), n(v.Missing), n(v.Extra), n(v.Changed),
 			n(v.ExpiryDiffers), n(v.Misplaced), n(v.Differences))
 		if len(v.FirstDiffering) > 0 {
 			last = &v
@@ -48,6 +49,27 @@ func comparisons(runs []history.Run) (all, differing *tableModel) {
 		}
 	}
 	return all.orNil(), differing.orNil()
+}
+
+// how says how much of the tables a comparison looked at, and what it has to leave open.
+func how(v event.Verified) string {
+	words := []string{cmp.Or(v.Mode, "full")}
+	if v.Sample > 0 {
+		words = append(words, fmt.Sprintf("%.3g %% of the hash keys", 100*v.Sample))
+	}
+	if v.Confidence != "" {
+		words = append(words, v.Confidence)
+	}
+	if n := v.Stamped + v.Drifted; n > 0 {
+		words = append(words, grouped(int64(n))+" with an expiry that drifted")
+	}
+	if v.Open > 0 {
+		words = append(words, grouped(int64(v.Open))+" kept changing")
+	}
+	if v.Cut {
+		words = append(words, "ended early")
+	}
+	return strings.Join(words, ", ")
 }
 
 // repairs are what was repaired.
@@ -94,6 +116,12 @@ func notes(runs []history.Run) *tableModel {
 				what = "rejects writes"
 			}
 			t.row("", when, e.Step, "", fmt.Sprintf("%s/%s %s, proven on %s", e.Cluster, e.Table, what, plural(e.Partitions, "partition")))
+		case event.CaughtUp:
+			class := ""
+			if e.Left > 0 {
+				class = "bad"
+			}
+			t.row(class, when, e.Step, "", caughtUpLine(e, Plain()))
 		case event.RouteSwitched:
 			t.row("", when, e.Step, "", fmt.Sprintf("%s leads to %s, no longer to %s (version %d)", e.Path, e.To, e.From, e.Version))
 		case event.CutOver:
