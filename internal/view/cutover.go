@@ -66,7 +66,7 @@ func caughtUpLine(e event.CaughtUp, style Style) string {
 		s += fmt.Sprintf(", %d brought over, %d deleted", e.Written, e.Deleted)
 	}
 	if e.Left > 0 {
-		s += ", " + style.loud(plan.Counted(e.Left, "row")+" still differ")
+		s += ", " + style.loud(plan.Counted(e.Left, "row")+" different all the same")
 	}
 	return s
 }
