@@ -24,11 +24,40 @@ type digesting struct {
 	next   atomic.Int32
 	// seconds are set once, before they run.
 	seconds atomic.Pointer[[]*unit]
+
+	mu   sync.Mutex
+	free map[uint32][]*sketch // empty ones, by step
+}
+
+// sketch is an empty one for a partition. Coprime counts have thousands of large ones, few at a time.
+func (d *digesting) sketch(partition, count int32) *sketch {
+	base, step := d.layout.class(partition, count)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := len(d.free[step]); n > 0 {
+		s := d.free[step][n-1]
+		d.free[step] = d.free[step][:n-1]
+		s.base = base
+		return s
+	}
+	return newSketch(d.layout, partition, count)
+}
+
+// recycle takes a sketch that nobody needs any more.
+func (d *digesting) recycle(s *sketch) {
+	for _, cells := range s.bands {
+		clear(cells)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.free[s.step]) < d.r.opts.Workers {
+		d.free[s.step] = append(d.free[s.step], s)
+	}
 }
 
 // newDigesting prepares the looks at all partitions.
 func newDigesting(r *run, side Side) *digesting {
-	d := &digesting{r: r, side: side, layout: newLayout(r.src.PartitionCount(), r.dst.PartitionCount(), r.start)}
+	d := &digesting{r: r, side: side, layout: newLayout(r.src.PartitionCount(), r.dst.PartitionCount(), r.start), free: map[uint32][]*sketch{}}
 	for _, u := range r.parts {
 		p := &pair{unit: u}
 		look := func(side Side, source scan.Source, partitions []int32) {
@@ -68,12 +97,7 @@ func (d *digesting) resume(cursors []Cursor) error {
 		if err := l.resume(*c); err != nil {
 			return err
 		}
-		if d.side != "" {
-			l.sketch = nil
-			l.done.Store(true)
-		} else {
-			l.pair.taken(l)
-		}
+		d.taken(l)
 	}
 	return nil
 }
@@ -124,14 +148,18 @@ func (d *digesting) first(ctx context.Context) error {
 		if err := d.r.saved(l.out); err != nil {
 			return err
 		}
-		if d.side != "" {
-			l.sketch = nil
-			l.done.Store(true)
-			continue
-		}
-		// A class that is equal is not finished before the second looks, whose partitions are the same.
+		d.taken(l)
+	}
+}
+
+// taken takes the sums of a look over. A class that is equal is not finished before the second looks begin.
+func (d *digesting) taken(l *look) {
+	if d.side == "" {
 		l.pair.taken(l)
 	}
+	d.recycle(l.sketch)
+	l.sketch = nil
+	l.done.Store(true)
 }
 
 // second compares rows of unequal buckets until none is left.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,7 +90,6 @@ func TestLiveByDigestsGivesUp(t *testing.T) {
 // mender repairs a liveTable; writes arrive when they are flushed.
 type mender struct {
 	t       *liveTable
-	mu      sync.Mutex
 	waiting []scan.Row
 	flushes int
 	fail    error

@@ -27,7 +27,7 @@ func (l *look) take(ctx context.Context) error {
 	r := l.r
 	l.out = r.cursor()
 	l.out.Side, l.out.Partition = l.side, l.partition
-	l.sketch = newSketch(r.digest.layout, l.partition, l.source.PartitionCount())
+	l.sketch = r.digest.sketch(l.partition, l.source.PartitionCount())
 	l.digests = scan.Digests{Start: r.start}
 	sizer := r.srcSizer
 	if l.side == TargetSide {
@@ -130,7 +130,7 @@ func (l *look) misplaced(row *scan.Row) {
 // resume takes over what an earlier run has seen.
 func (l *look) resume(c Cursor) error {
 	l.out = c
-	l.sketch = newSketch(l.r.digest.layout, l.partition, l.source.PartitionCount())
+	l.sketch = l.r.digest.sketch(l.partition, l.source.PartitionCount())
 	if err := l.sketch.decode(c.Sums); err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ type Method string
 
 // The methods. Both find the same differences.
 const (
-	// MethodAuto takes MethodDigest where partition counts leave MethodMerge fewer units than
-	// workers, and MethodMerge otherwise.
+	// MethodAuto takes MethodDigest where partition counts leave MethodMerge fewer units than workers, or
+	// differ and nobody writes, and MethodMerge otherwise.
 	MethodAuto Method = ""
 	// MethodMerge walks both tables in the order of keys, one scan per side. As many units as the
 	// counts of partitions have a common divisor run at the same time.
@@ -32,7 +32,7 @@ type Options struct {
 	// Workers is how many units are compared at the same time, 1 to 64 (default 8). Fewer
 	// are when their partitions together exceed 256 open scans.
 	Workers int
-	// RowsPerSecond and BytesPerSecond cap what is read of either side; 0 means no cap.
+	// RowsPerSecond and BytesPerSecond cap what is read of either side, by MethodDigest of both together; 0 means no cap.
 	RowsPerSecond, BytesPerSecond int64
 	// Pacer says how fast rows may be read; nil is one of RowsPerSecond, BytesPerSecond and nothing
 	// else, which are not looked at otherwise.

@@ -22,25 +22,19 @@ type pair struct {
 	passed, ofSource uint64
 	seconds          []*unit
 	unsettled        int // seconds that are not finished
-	second           bool
 }
 
-// taken adds a look; last says that all are taken and compared.
-func (p *pair) taken(l *look) (last bool) {
+// taken adds a look, and compares when it was the last.
+func (p *pair) taken(l *look) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.net == nil {
 		p.net = newSketch(l.r.digest.layout, p.unit.index, l.r.units)
 	}
 	p.net.merge(l.sketch, l.side == TargetSide)
-	l.sketch = nil
-	l.done.Store(true)
-	p.left--
-	if p.left > 0 {
-		return false
+	if p.left--; p.left == 0 {
+		p.judge(pegkey.ExpireTs(l.r.rules.horizon()))
 	}
-	p.judge(pegkey.ExpireTs(l.r.rules.horizon()))
-	return true
 }
 
 // judge finds the unequal buckets. Rows that have all expired at the horizon are no part of either table

@@ -77,7 +77,7 @@ func (r *rules) judge(s, t *scan.Row) (v verdict, kind Kind) {
 
 // compare judges two readings, one at least, of a key that the selection takes.
 func (r *rules) compare(s, t *scan.Row, horizon time.Time) (verdict, Kind) {
-	v, kind := unequal, Kind("")
+	var kind Kind
 	switch {
 	case t == nil:
 		kind = Missing
@@ -88,7 +88,7 @@ func (r *rules) compare(s, t *scan.Row, horizon time.Time) (verdict, Kind) {
 	case !r.selection.KeysOnly && !bytes.Equal(s.Value, t.Value):
 		kind = Changed
 	default:
-		switch v = r.expiries(s.Expire, t.Expire, horizon); v {
+		switch v := r.expiries(s.Expire, t.Expire, horizon); v {
 		case unequal:
 			kind = Expiry
 		case equal:
@@ -103,7 +103,7 @@ func (r *rules) compare(s, t *scan.Row, horizon time.Time) (verdict, Kind) {
 	case kind == Extra && r.allowExtra:
 		return allowed, ""
 	}
-	return v, kind
+	return unequal, kind
 }
 
 // expiries judges those of a row that is equal otherwise.

@@ -187,8 +187,12 @@ func (r *run) byDigests(cursors []Cursor) bool {
 	}
 	// Rows that the target alone has, and expiries that nobody copied, leave few buckets equal. Under a cap more
 	// scans at a time gain nothing.
-	mixed := o.AllowExtra || o.Selection.NoTTL && r.rules.targetTTL > 0 || o.RowsPerSecond > 0 || o.BytesPerSecond > 0
-	return !mixed && int(r.units) < min(o.Workers, int(max(r.src.PartitionCount(), r.dst.PartitionCount())))
+	pace := r.caps.pacer.State()
+	mixed := o.AllowExtra || o.Selection.NoTTL && r.rules.targetTTL > 0 || pace.RowsPerSecond > 0 || pace.BytesPerSecond > 0
+	n, m := r.src.PartitionCount(), r.dst.PartitionCount()
+	// Where a unit has more than two partitions a merge spends more time on the order of keys than sums take. What
+	// clients write makes buckets unequal, whose partitions are read twice.
+	return !mixed && (int(r.units) < min(o.Workers, int(max(n, m))) || n != m && r.live == nil)
 }
 
 // size makes pages such that so many workers with so many scans each stay within PageMemory.

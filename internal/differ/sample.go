@@ -187,7 +187,7 @@ func (s *sampling) page(ctx context.Context, j *sampleJob, rows []scan.Row) {
 		key := bytes.Clone(row.Key)
 		s.reads.Go(func() error {
 			if ctx.Err() != nil {
-				return nil
+				return context.Cause(ctx)
 			}
 			err := s.chosen(ctx, j, key)
 			s.r.fail(err)

@@ -3,6 +3,7 @@ package differ
 import (
 	"encoding/binary"
 	"errors"
+	"math/bits"
 )
 
 // cell sums up the rows of one bucket and band: their number, and the low halves of their fingerprints
@@ -15,14 +16,26 @@ type sketch struct {
 	layout     layout
 	base, step uint32
 	size       uint32
+	shift      int // of step, -1 when that is no power of two
 	bands      [expiryBands][]cell
 }
 
 func newSketch(l layout, partition, count int32) *sketch {
 	s := &sketch{layout: l}
 	s.base, s.step = l.class(partition, count)
-	s.size = l.buckets / s.step
+	s.size, s.shift = l.buckets/s.step, -1
+	if s.step&(s.step-1) == 0 {
+		s.shift = bits.TrailingZeros32(s.step)
+	}
 	return s
+}
+
+// index is where a bucket is among the cells.
+func (s *sketch) index(bucket uint32) uint32 {
+	if s.shift >= 0 {
+		return bucket >> s.shift
+	}
+	return bucket / s.step
 }
 
 // cells are those of a band.
@@ -35,7 +48,7 @@ func (s *sketch) cells(band int) []cell {
 
 // add counts a row of the partition.
 func (s *sketch) add(hash uint64, expire uint32, sum uint64) {
-	c := &s.cells(s.layout.band(expire))[s.layout.bucket(hash)/s.step]
+	c := &s.cells(s.layout.band(expire))[s.index(s.layout.bucket(hash))]
 	c.sum += sum
 	c.rows++
 }
