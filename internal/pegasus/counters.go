@@ -81,7 +81,7 @@ type MetricsQuery struct {
 	// TableID chooses entities of one table, 0 for any.
 	TableID int32
 	Metrics []string
-	// P99 asks for percentiles too: the 99th, among Values.
+	// P99 asks for MetricEntity.P99 too.
 	P99 bool
 }
 
@@ -120,9 +120,11 @@ type Metrics struct {
 type MetricEntity struct {
 	Type, ID   string
 	Attributes map[string]string // e.g. table_id, partition_id
-	// Values has single values, and with MetricsQuery.P99 the 99th percentiles. Counters never fall, except to 0 when the server
+	// Values has single values only, no percentiles. Counters never fall, except to 0 when the server
 	// starts.
 	Values map[string]float64
+	// P99 has the 99th percentiles of those that have percentiles.
+	P99 map[string]float64
 }
 
 // Metrics reads metrics of a server of 2.6 or later; others answer ErrNoMetrics. Reading resets
@@ -169,15 +171,15 @@ func parseMetrics(body []byte, status int) (Metrics, error) {
 	}
 	out := Metrics{At: time.Unix(0, *j.Timestamp).UTC(), Entities: make([]MetricEntity, len(j.Entities))}
 	for i, e := range j.Entities {
-		values := make(map[string]float64, len(e.Metrics))
+		values, p99 := make(map[string]float64, len(e.Metrics)), make(map[string]float64)
 		for _, m := range e.Metrics {
 			if m.Value != nil {
 				values[m.Name] = *m.Value
 			} else if m.P99 != nil {
-				values[m.Name] = *m.P99
+				p99[m.Name] = *m.P99
 			}
 		}
-		out.Entities[i] = MetricEntity{Type: e.Type, ID: e.ID, Attributes: e.Attributes, Values: values}
+		out.Entities[i] = MetricEntity{Type: e.Type, ID: e.ID, Attributes: e.Attributes, Values: values, P99: p99}
 	}
 	return out, nil
 }

@@ -116,7 +116,7 @@ func TestMetrics(t *testing.T) {
 	node := strings.TrimPrefix(web.URL, "http://")
 	m, err := c.Metrics(t.Context(), node, MetricsQuery{Types: []string{"replica"}, TableID: 7, Metrics: []string{"put_requests", "get_requests"}})
 	want := []MetricEntity{{Type: "replica", ID: "replica@7.1", Attributes: map[string]string{"table_id": "7", "partition_id": "1"},
-		Values: map[string]float64{"put_requests": 12}}}
+		Values: map[string]float64{"put_requests": 12}, P99: map[string]float64{"put_latency_ns": 2}}}
 	if err != nil || !m.At.Equal(time.Unix(1795224761, 2)) || !reflect.DeepEqual(m.Entities, want) {
 		t.Errorf("%+v, %v", m, err)
 	}

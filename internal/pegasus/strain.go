@@ -142,10 +142,13 @@ func (c *Cluster) strainOfMetrics(ctx context.Context, node string, appID int32)
 		for name, value := range e.Values {
 			if name == metricPending {
 				out.pending(value)
-			} else if op, ok := strings.CutSuffix(name, latencyMetric); ok {
-				out.add(op, p, Latency{P99: time.Duration(value)})
 			} else if op, ok := strings.CutSuffix(name, "_requests"); ok {
 				out.add(op, p, Latency{Requests: value})
+			}
+		}
+		for name, value := range e.P99 {
+			if op, ok := strings.CutSuffix(name, latencyMetric); ok {
+				out.add(op, p, Latency{P99: time.Duration(value)})
 			}
 		}
 	}

@@ -38,14 +38,14 @@ func TestStrainOfCounters(t *testing.T) {
 
 func TestMetricsWithPercentiles(t *testing.T) {
 	if got, want := (MetricsQuery{Types: []string{"replica"}, P99: true}).path(), "/metrics?with_metric_fields=name,value,p99&types=replica"; got != want {
-		t.Errorf("%s", got)
+		t.Errorf("%s, want %s", got, want)
 	}
 	m, err := parseMetrics([]byte(`{"timestamp_ns":5,"entities":[{"type":"replica","id":"replica@2.1","attributes":{"table_id":"2","partition_id":"1"},
 		"metrics":[{"name":"get_latency_ns","p99":12000},{"name":"get_requests","value":9},{"name":"none"}]}]}`), http.StatusOK)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := m.Entities[0].Values; v["get_latency_ns"] != 12000 || v["get_requests"] != 9 || len(v) != 2 {
-		t.Errorf("%v", v)
+	if e := m.Entities[0]; e.P99["get_latency_ns"] != 12000 || e.Values["get_requests"] != 9 || len(e.Values) != 1 || len(e.P99) != 1 {
+		t.Errorf("%+v", e)
 	}
 }
