@@ -275,6 +275,37 @@ func FuzzSketch(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, data []byte) { _ = newSketch(l, 2, 6).decode(data) })
 }
 
+// What cursors keep is bounded whatever the counts are, and buckets lie in single partitions where they can.
+func TestLayoutOfAnyCounts(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		n, m := rapid.Int32Range(1, 3000).Draw(rt, "n"), rapid.Int32Range(1, 3000).Draw(rt, "m")
+		l := newLayout(n, m, 0)
+		if l.buckets < minBuckets || l.buckets > maxBuckets {
+			rt.Fatalf("%d buckets", l.buckets)
+		}
+		if all := cells(l.buckets, n) + cells(l.buckets, m); all > maxCells && l.buckets > minBuckets {
+			rt.Fatalf("%d sums in %d buckets", all, l.buckets)
+		}
+		if unit := n / gcd(n, m) * m; unit <= maxBuckets && (l.buckets%uint32(n) != 0 || l.buckets%uint32(m) != 0) {
+			rt.Fatalf("%d buckets", l.buckets)
+		}
+	})
+}
+
+// Progress shows partitions of the source, and ends with all of them.
+func TestDigestsReportProgress(t *testing.T) {
+	src, dst := fill(6, 1000), fill(4, 1000)
+	dst.Put(scan.Row{Key: key("h000003", "s"), Value: []byte("other")})
+	var last Progress
+	report := ReporterFunc(func(p Progress) { last = p })
+	if _, err := Run(t.Context(), src, dst, nil, Options{Method: MethodDigest}, nil, report); err != nil {
+		t.Fatal(err)
+	}
+	if len(last.Units) != 6 || last.UnitsDone != 6 || last.Rows != 1000 || last.Differences != 1 || last.Suspects != 0 {
+		t.Errorf("%+v", last)
+	}
+}
+
 // Bands end where their rows have all expired.
 func TestBandsOfExpiry(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

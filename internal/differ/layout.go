@@ -11,6 +11,10 @@ const (
 	// what a single difference costs beyond the scans of two partitions. The sums of a partition then fit into a
 	// processor's cache: with four times as many adding to them took a quarter of all time.
 	maxBuckets = 1 << 14
+	// minBuckets are used whatever the counts of partitions are, and maxCells bounds the sums that cursors of all
+	// partitions keep for one band, some 11 bytes each, as long as there are more.
+	minBuckets = 64
+	maxCells   = 1 << 18
 	// expiryBands is the number of sums that a bucket has at most: of rows without expiry, of those that expire within
 	// a minute after the start, within 1 to 2 minutes, and so on up to three days and later. When a comparison ends
 	// some bands have expired, and what their sums say is forgotten; what expired midway is unequal in one band.
@@ -28,15 +32,23 @@ type layout struct {
 
 // newLayout is the layout of a comparison of n and m partitions.
 func newLayout(n, m int32, start uint32) layout {
-	unit := uint64(n) / uint64(gcd(n, m)) * uint64(m)
-	if unit > maxBuckets {
-		unit = uint64(min(max(n, m), maxBuckets))
+	l := layout{start: start}
+	if unit := uint64(n) / uint64(gcd(n, m)) * uint64(m); unit <= maxBuckets {
+		l.buckets = uint32(maxBuckets / unit * unit)
+	} else {
+		// Every partition has rows of nearly all buckets then.
+		for l.buckets = maxBuckets; l.buckets > minBuckets && cells(l.buckets, n)+cells(l.buckets, m) > maxCells; l.buckets /= 2 {
+		}
 	}
-	l := layout{buckets: uint32(maxBuckets / unit * unit), start: start}
 	if l.buckets&(l.buckets-1) == 0 {
 		l.mask = uint64(l.buckets) - 1
 	}
 	return l
+}
+
+// cells is how many sums all partitions of a table have per band.
+func cells(buckets uint32, count int32) uint64 {
+	return uint64(buckets) / uint64(gcd(int32(buckets), count)) * uint64(count)
 }
 
 // bucket is the one that a hash belongs to.

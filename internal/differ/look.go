@@ -140,9 +140,7 @@ func (l *look) resume(c Cursor) error {
 
 // publish makes the counts visible to progress.
 func (l *look) publish() {
-	if l.side == SourceSide {
-		l.rows.Store(l.out.SourceRows)
-		l.bytes.Store(l.out.SourceBytes)
-	}
+	l.rows.Store(l.out.SourceRows + l.out.TargetRows) // one of them is 0
+	l.bytes.Store(l.out.SourceBytes)
 	l.differences.Store(l.out.Differences())
 }

@@ -47,9 +47,10 @@ func (s *Selection) Wanted(row *scan.Row) scan.Row {
 	return want
 }
 
-// id tells selections apart in cursors; empty for the one that wants everything.
+// id tells selections apart in cursors; empty for the one that wants everything, as in cursors from before
+// there were others.
 func (s *Selection) id(allowExtra bool) string {
-	if s.All() && !allowExtra {
+	if s.All() {
 		return ""
 	}
 	h := fnv.New64a()
