@@ -28,8 +28,6 @@ function metric(key, unit) { return (key, unit) in value ? value[key, unit] : 0 
   for (i = 3; i < NF; i += 2) value[key " " part[n], $(i + 1)] = $i
 }
 
-/ratio/ { ratios = ratios "\n" $0 }
-
 END {
   if (what == "rates") {
     print "| rows per hash key | value | partitions | copy: rows/s | **rows per client CPU second** | MB per client CPU second | compare: rows/s | **rows per client CPU second and side** | most memory, MB | sandbox: rows per CPU second, copy / compare |"
@@ -53,5 +51,8 @@ END {
       printf "| %s | %s | %s | %.0f | %s | %s | %.0f |\n", group(f["rows"]), round(metric(c, "rows/s")), round(metric(c, "rows/cpu-s")),
         metric(c, "peak-MB"), round(metric(v, "rows/s")), round(metric(v, "rows/cpu-s")), metric(v, "peak-MB")
   }
-  if (ratios != "") print "\nTime for twice the rows:" ratios
+  if (what == "large" && count == 2) {
+    printf "\nTwice the rows took %.2f times as long to copy and %.2f times to compare.\n",
+      2 * metric(keys[1] " copy", "rows/s") / metric(keys[2] " copy", "rows/s"), 2 * metric(keys[1] " verify", "rows/s") / metric(keys[2] " verify", "rows/s")
+  }
 }

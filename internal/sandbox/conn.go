@@ -17,6 +17,9 @@ const (
 	// flushAt is how many bytes of replies are gathered before they are sent even
 	// though more requests are waiting.
 	flushAt = 256 << 10
+	// keepBuffer is the largest buffer of replies that is kept, in bytes: pages of large values
+	// would make a new one grow each time.
+	keepBuffer = 16 << 20
 	// maxRequest bounds a request frame in bytes. Servers refuse writes above 1 MiB
 	// with an error, so larger frames have to be read.
 	maxRequest = 64 << 20
@@ -100,7 +103,7 @@ func (cn *conn) flush(out []byte) []byte {
 		return out
 	}
 	cn.write(out)
-	if cap(out) > 4*flushAt {
+	if cap(out) > keepBuffer {
 		return nil
 	}
 	return out[:0]

@@ -44,7 +44,7 @@ func serve(dir string) int {
 		return 1
 	}
 	defer pprof.StopCPUProfile()
-	if err := sandbox.Up(ctx, sandbox.UpConfig{Dir: dir, TimeFactor: 1000}); err != nil {
+	if err := sandbox.Up(ctx, sandbox.UpConfig{Dir: dir, TimeFactor: 200}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
