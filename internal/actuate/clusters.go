@@ -7,7 +7,9 @@ import (
 	"sync"
 
 	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/idl"
+	"github.com/pegmigrate/pegmigrate/internal/pace"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/plan"
 )
@@ -16,6 +18,9 @@ import (
 // for concurrent use.
 type Clusters struct {
 	byLabel map[string]*pegasus.Cluster
+	// pacer is of all jobs, nil for one of each; told hears warnings about it. See SetPace.
+	pacer *pace.Pacer
+	told  event.Sink
 
 	mu     sync.Mutex
 	tables map[plan.TableRef]*pegasus.Table
