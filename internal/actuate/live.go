@@ -72,8 +72,13 @@ func (l *Live) CompareLive(ctx context.Context, job apply.LiveJob) (apply.LiveOu
 		return out, err
 	}
 	opts := pair.opts
-	opts.RowsPerSecond, opts.BytesPerSecond = job.Limits.RowsPerSecond, job.Limits.BytesPerSecond
 	opts.Patience, opts.Still, opts.ExpirySkew = job.Patience, job.Still, uint32(job.ExpirySkew/time.Second)
+	pacer, stop, err := l.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
+	if err != nil {
+		return out, err
+	}
+	defer stop()
+	opts.Pacer = pacer
 	estimates := l.engine.estimates(ctx, job.Source)
 	result, err := differ.RunLive(ctx, pair.src, pair.dst, resume, opts, saveLive(job), reportLive(job.Report, estimates))
 	if err != nil {

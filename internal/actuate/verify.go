@@ -38,8 +38,8 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 	if err != nil {
 		return event.Verified{}, err
 	}
-	opts := differ.Options{SourceTTL: ttl, RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond,
-		AllowExtra: job.AllowExtra, Clock: e.now}
+	job.Limits = pacedLimits(job.Limits, job.Unpaced)
+	opts := differ.Options{SourceTTL: ttl, AllowExtra: job.AllowExtra, Clock: e.now}
 	if opts.Selection, err = selection(job.Options); err != nil {
 		return event.Verified{}, err
 	}
@@ -54,6 +54,12 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 	if job.Repair {
 		opts.OnDifference = repair.one
 	}
+	pacer, stop, err := e.clusters.paced(ctx, job.Source, job.Target, job.Limits)
+	if err != nil {
+		return event.Verified{}, err
+	}
+	defer stop()
+	opts.Pacer = pacer
 	estimates := e.estimates(ctx, job.Source)
 	result, err := differ.Run(ctx, scan.Table(src), scan.Table(dst), resume, opts, nil,
 		differ.ReporterFunc(func(p differ.Progress) { job.Report(verifyProgress(p, estimates)) }))

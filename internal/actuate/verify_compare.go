@@ -10,7 +10,6 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/differ"
 	"github.com/pegmigrate/pegmigrate/internal/difference"
 	"github.com/pegmigrate/pegmigrate/internal/event"
-	"github.com/pegmigrate/pegmigrate/internal/pace"
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
@@ -18,7 +17,7 @@ import (
 type Comparison struct {
 	Source, Target plan.TableRef
 	Options        plan.CopyOptions // rows are expected as a copy with these writes them
-	Pacer          *pace.Pacer      // nil: no limit
+	Limits         plan.CopyLimits  // windows and thresholds included
 	// Patience is how long a write may take to arrive on the target; 0 says that nothing carries writes over, so that
 	// a second look would find what the first one did.
 	Patience time.Duration
@@ -60,6 +59,12 @@ func (l *Live) Compare(ctx context.Context, job Comparison) (event.Verified, err
 	if err != nil {
 		return event.Verified{}, err
 	}
+	pacer, stop, err := l.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
+	if err != nil {
+		return event.Verified{}, err
+	}
+	defer stop()
+	opts.Pacer = pacer
 	estimates := l.engine.estimates(ctx, job.Source)
 	result, err := differ.RunLive(ctx, pair.src, pair.dst, kept.Units, opts, job.save(&kept),
 		reportLive(job.Report, estimates))
@@ -81,7 +86,7 @@ func (j *Comparison) options(pair livePair, stop context.CancelCauseFunc) (diffe
 	if opts.Selection, err = selection(j.Options); err != nil {
 		return opts, err
 	}
-	opts.Pacer, opts.AllowExtra = j.Pacer, j.AllowExtra
+	opts.AllowExtra = j.AllowExtra
 	opts.Patience, opts.Still, opts.ExpirySkew = j.Patience, j.Patience <= 0, uint32(j.ExpirySkew/time.Second)
 	if j.Each == nil {
 		return opts, nil

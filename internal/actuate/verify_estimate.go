@@ -7,17 +7,17 @@ import (
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/differ"
 	"github.com/pegmigrate/pegmigrate/internal/event"
-	"github.com/pegmigrate/pegmigrate/internal/pace"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
 // Sample compares a share of the rows, chosen at random. Of job it does not use Each, Drift, Before and Save.
 func (l *Live) Sample(ctx context.Context, job Comparison, share float64) (event.Verified, error) {
-	pair, opts, err := l.estimating(ctx, job)
+	pair, opts, stop, err := l.estimating(ctx, job)
 	if err != nil {
 		return event.Verified{}, err
 	}
+	defer stop()
 	estimates := l.engine.estimates(ctx, job.Source)
 	r, err := differ.RunSample(ctx, pair.src, pair.dst, differ.SampleOptions{LiveOptions: opts, Share: share}, reportLive(job.Report, estimates))
 	if err != nil {
@@ -30,15 +30,17 @@ func (l *Live) Sample(ctx context.Context, job Comparison, share float64) (event
 	return out, nil
 }
 
-// estimating prepares a comparison of less than everything.
-func (l *Live) estimating(ctx context.Context, job Comparison) (livePair, differ.LiveOptions, error) {
-	pair, err := l.pair(ctx, job.Source, job.Target)
-	if err != nil {
-		return pair, differ.LiveOptions{}, err
+// estimating prepares a comparison of less than everything. Call stop when it is over.
+func (l *Live) estimating(ctx context.Context, job Comparison) (pair livePair, opts differ.LiveOptions, stop func(), err error) {
+	if pair, err = l.pair(ctx, job.Source, job.Target); err != nil {
+		return pair, opts, nil, err
 	}
 	job.Each = nil
-	opts, err := job.options(pair, nil)
-	return pair, opts, err
+	if opts, err = job.options(pair, nil); err != nil {
+		return pair, opts, nil, err
+	}
+	opts.Pacer, stop, err = l.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
+	return pair, opts, stop, err
 }
 
 // confidence says in words what a sample proves.
@@ -68,10 +70,11 @@ func shortShare(f float64) string { return fmt.Sprintf("%.2g %%", 100*f) }
 
 // Count compares the numbers of rows. Of job it does not use Each, Drift, Before, Save, Patience and ExpirySkew.
 func (l *Live) Count(ctx context.Context, job Comparison) (event.Verified, error) {
-	pair, opts, err := l.estimating(ctx, job)
+	pair, opts, stop, err := l.estimating(ctx, job)
 	if err != nil {
 		return event.Verified{}, err
 	}
+	defer stop()
 	opts.Still, opts.Patience = true, 0
 	estimates := l.engine.estimates(ctx, job.Source)
 	r, err := differ.RunCount(ctx, scan.Table(pair.src.rows), scan.Table(pair.dst.rows), opts, reportLive(job.Report, estimates))
@@ -105,9 +108,17 @@ func countedRows(r differ.CountResult) event.Verified {
 func (e *Engine) estimate(ctx context.Context, job apply.VerifyJob) (event.Verified, error) {
 	live := &Live{engine: e}
 	c := Comparison{Source: job.Source, Target: job.Target, Options: job.Options, AllowExtra: job.AllowExtra, Report: job.Report,
-		Pacer: pace.New(pace.Limits{RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond}, pace.Options{})}
+		Limits: pacedLimits(job.Limits, job.Unpaced)}
 	if job.Mode == plan.VerifyCount {
 		return live.Count(ctx, c)
 	}
 	return live.Sample(ctx, c, job.Sample)
+}
+
+// pacedLimits leaves out what may hold rows while clients wait behind a fence.
+func pacedLimits(l plan.CopyLimits, unpaced bool) plan.CopyLimits {
+	if unpaced {
+		l.Window, l.StopIf = nil, plan.StopIf{}
+	}
+	return l
 }

@@ -30,8 +30,8 @@ import (
 type Repair struct {
 	Source, Target plan.TableRef
 	Options        plan.CopyOptions // rows are written as a copy with these writes them
-	Pacer          *pace.Pacer      // nil: no limit; every row that is looked at is drawn once
-	InFlight       int              // rows at the same time; 0 is 64
+	// Limits hold for every row that is looked at; InFlight of them are looked at at the same time, 64 at most.
+	Limits plan.CopyLimits
 	// Patience is that of the comparison, 0 when nothing carries writes over.
 	Patience   time.Duration
 	ExpirySkew time.Duration
@@ -64,6 +64,7 @@ var errStopped = errors.New("another row could not be repaired")
 type repairing struct {
 	job   Repair
 	pair  livePair
+	pacer *pace.Pacer
 	began time.Time
 
 	mu  sync.Mutex
@@ -82,7 +83,12 @@ func (l *Live) Repair(ctx context.Context, job Repair) (event.Repaired, error) {
 		return event.Repaired{}, err
 	}
 	pair.opts.ExpirySkew = uint32(job.ExpirySkew / time.Second)
-	r := &repairing{job: job, pair: pair, began: time.Now(), out: event.Repaired{Target: job.Target.String()}}
+	pacer, stop, err := l.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
+	if err != nil {
+		return event.Repaired{}, err
+	}
+	defer stop()
+	r := &repairing{job: job, pair: pair, pacer: pacer, began: time.Now(), out: event.Repaired{Target: job.Target.String()}}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	keys := make(chan difference.Entry)
@@ -126,8 +132,8 @@ func (l *Live) Repair(ctx context.Context, job Repair) (event.Repaired, error) {
 }
 
 func (j *Repair) inFlight() int {
-	if j.InFlight > 0 {
-		return min(j.InFlight, defaultRepairs)
+	if n := j.Limits.InFlight; n > 0 {
+		return min(n, defaultRepairs)
 	}
 	return defaultRepairs
 }
@@ -160,21 +166,27 @@ func (r *repairing) one(ctx context.Context, e difference.Entry) error {
 		r.count(e, did{left: leftAlone(e)})
 		return nil
 	}
-	if err := r.job.Pacer.Draw(ctx, 1, int64(len(e.Key)+e.SourceBytes)); err != nil {
+	if err := r.pacer.Draw(ctx, 1, int64(len(e.Key)+e.SourceBytes)); err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), repairLimit+r.job.Patience)
 	defer cancel()
 	d, err := r.repair(limited, e)
-	var refused *pegasus.StatusError
-	if errors.As(err, &refused) && refused.Status == idl.StatusInvalidArgument {
-		d.left, err = differ.Kind(e.Kind), nil // a row that the target's servers refuse as it is
+	if refusesRow(err) {
+		d.left, err = differ.Kind(e.Kind), nil
 	}
 	if err != nil {
 		return err
 	}
 	r.count(e, d)
 	return nil
+}
+
+// refusesRow says that the target's servers do not take a row as it is: one that is larger than their
+// max_allowed_write_size is refused by its header, others by a status.
+func refusesRow(err error) bool {
+	var status *pegasus.StatusError
+	return errors.Is(err, idl.ErrInvalidData) || errors.As(err, &status) && status.Status == idl.StatusInvalidArgument
 }
 
 // leftAlone is the kind of a row that is not touched; one that drifted is no difference.
@@ -320,7 +332,7 @@ func (r *repairing) report() {
 		p.RowsPerSecond, p.BytesPerSecond = float64(p.Rows)/s, float64(p.Bytes)/s
 	}
 	p.ETA = eta(p.RowsEstimate, p.Rows, p.RowsPerSecond)
-	if s := r.job.Pacer.State(); s.Limit != "" {
+	if s := r.pacer.State(); s.Limit != "" {
 		p.Limit, p.LimitReason = s.Limit, s.Reason
 	}
 	r.job.Report(p)

@@ -45,9 +45,10 @@ func (l *listed) add(e difference.Entry) {
 func (v *verification) compare(ctx context.Context) (event.Verified, *listed, error) {
 	sink, done := v.sink(v.o.json, "verify")
 	defer done()
+	defer v.servePace(sink, "verify")()
 	var list *listed
 	var out *difference.Writer
-	job := actuate.Comparison{Source: v.source, Target: v.target, Options: v.options(), Pacer: v.pacer,
+	job := actuate.Comparison{Source: v.source, Target: v.target, Options: v.options(), Limits: v.limits(),
 		Patience: v.feed.patience, ExpirySkew: v.feed.skew, AllowExtra: v.allowExtra(),
 		Report: func(p event.MoveProgress) { p.Step = "verify"; sink.Emit(p) }}
 	if path := v.reportPath(); path != "" {

@@ -16,7 +16,7 @@ func (v *verification) estimate(ctx context.Context) error {
 	sink, done := v.sink(v.o.json, "verify")
 	defer done()
 	live := actuate.NewLive(v.actuators, v.env.Now)
-	job := actuate.Comparison{Source: v.source, Target: v.target, Options: v.options(), Pacer: v.pacer,
+	job := actuate.Comparison{Source: v.source, Target: v.target, Options: v.options(), Limits: v.limits(),
 		Patience: v.feed.patience, ExpirySkew: v.feed.skew, AllowExtra: v.allowExtra(),
 		Report: func(p event.MoveProgress) { p.Step = "verify"; sink.Emit(p) }}
 	var result event.Verified

@@ -10,7 +10,6 @@ import (
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/actuate"
 	"github.com/pegmigrate/pegmigrate/internal/difference"
-	"github.com/pegmigrate/pegmigrate/internal/pace"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/schema"
 	"github.com/pegmigrate/pegmigrate/state"
@@ -24,7 +23,6 @@ type looked struct {
 	feed           feed
 	// moved says why clients are, or may be, on the target: "" when they are on the source.
 	moved string
-	pacer *pace.Pacer
 }
 
 // feed is what brings writes of the source to the target.
@@ -42,7 +40,6 @@ const statusShipping = "DS_LOG"
 
 // look finds out which tables there are and what joins them.
 func (v *verification) look(ctx context.Context) error {
-	m := v.migration
 	var err error
 	if v.facts, err = v.observe(ctx); err != nil {
 		return err
@@ -55,8 +52,6 @@ func (v *verification) look(ctx context.Context) error {
 			return err
 		}
 	}
-	v.pacer = pace.New(pace.Limits{RowsPerSecond: m.Limits.RowsPerSecond, BytesPerSecond: m.Limits.BytesPerSecond, InFlight: m.Limits.InFlight},
-		pace.Options{Now: v.env.Now})
 	if v.feed, err = v.findFeed(ctx); err != nil {
 		return err
 	}

@@ -199,7 +199,7 @@ func (v *verification) repair(ctx context.Context, list *listed) error {
 	sink, done = v.sink(v.o.json, "verify")
 	defer done()
 	out, err := actuate.NewLive(v.actuators, v.env.Now).Repair(ctx, actuate.Repair{
-		Source: v.source, Target: v.target, Options: v.options(), Pacer: v.pacer, InFlight: v.migration.Limits.InFlight,
+		Source: v.source, Target: v.target, Options: v.options(), Limits: v.limits(),
 		Patience: v.feed.patience, ExpirySkew: v.feed.skew, Deletes: !v.allowExtra(), Drifted: v.o.drift,
 		Keys: v.keys(list.path), Count: list.lines,
 		Report: func(p event.MoveProgress) { p.Step = "repair"; sink.Emit(p) }})

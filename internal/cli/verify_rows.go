@@ -4,27 +4,42 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/schema"
 )
 
-// options are those of the copy that made the target, by which its rows are judged and repaired.
-func (v *verification) options() plan.CopyOptions {
-	m, ok := v.migration.Method.(*schema.CopyMethod)
-	if !ok {
-		return plan.CopyOptions{}
+// plannedVerify is the comparison of the migration's own plan, as it was carried out; false without one.
+func (v *verification) plannedVerify() (plan.Verify, bool) {
+	if v.doc == nil || v.doc.IdentityFingerprint != v.migration.IdentityFingerprint {
+		return plan.Verify{}, false
 	}
-	o := m.CopyOptions
-	out := plan.CopyOptions{Partitions: o.Partitions, HashKey: o.HashKey, SortKey: o.SortKey, Value: o.Value,
-		DropTTL: o.DropTTL, DropValue: o.DropValue, ScanBatch: o.ScanBatch, Timeout: o.Timeout}
-	if o.Overwrite != "" && o.Overwrite != schema.OverwriteAlways {
-		out.Overwrite = string(o.Overwrite)
+	p, err := apply.PlanOf(v.doc)
+	if err != nil {
+		return plan.Verify{}, false
 	}
-	return out
+	for _, s := range p.Steps {
+		if a, ok := s.Action.(plan.Verify); ok {
+			return a, true
+		}
+	}
+	return plan.Verify{}, false
 }
 
-// allowExtra says that rows which only the target has are nobody's mistake: it had rows of its own.
-func (v *verification) allowExtra() bool { return v.migration.Target.IfExists == schema.IfExistsMerge }
+// options are those of the copy that made the target, by which its rows are judged and repaired.
+func (v *verification) options() plan.CopyOptions { return plan.DeclaredOptions(v.migration) }
+
+// limits are the declared ones.
+func (v *verification) limits() plan.CopyLimits { return plan.DeclaredLimits(v.migration.Limits) }
+
+// allowExtra says that rows which only the target has are nobody's mistake: it had rows of its own when the
+// migration began, or may have had.
+func (v *verification) allowExtra() bool {
+	if a, known := v.plannedVerify(); known {
+		return a.AllowExtra
+	}
+	return v.migration.Target.IfExists == schema.IfExistsMerge
+}
 
 // rowsMeant says in words which rows are compared and what of them, "" for all of everything.
 func rowsMeant(o plan.CopyOptions) string {

@@ -79,7 +79,7 @@ func verifiedNotes(v event.Verified, style Style) []string {
 		lines = append(lines, fmt.Sprintf("  the expiry of %s is not the same on both sides, as default_ttl or clocks reckoned it for each: no difference", plan.Counted(v.Drifted, "row")))
 	}
 	if v.Patience > 0 && v.Differences > 0 {
-		lines = append(lines, fmt.Sprintf("  each was looked at again for %s, which is longer than a write needs", rounded(v.Patience)))
+		lines = append(lines, fmt.Sprintf("  each was looked at again for %s, which is longer than a write needs", took(v.Patience)))
 	}
 	if v.Open > 0 {
 		lines = append(lines, fmt.Sprintf("  %s kept changing, so that nothing is said about them", plural(int(v.Open), "key")))
@@ -121,7 +121,7 @@ func differenceLine(d event.Difference, style Style) string {
 	if d.Age > 0 {
 		young := d
 		young.Age = 0
-		return differenceLine(young, style) + ", for " + rounded(d.Age)
+		return differenceLine(young, style) + ", for " + took(d.Age)
 	}
 	s := style.red(pad(clean(string(d.Kind)), len(event.Misplaced))) + "  hash " + clean(d.HashKey) + "  sort " + clean(d.SortKey)
 	switch d.Kind {
