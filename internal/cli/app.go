@@ -35,7 +35,7 @@ func Run(ctx context.Context, args []string, e Env) int {
 		Commands: []*ucli.Command{
 			e.initCommand(), e.fmtCommand(), e.validateCommand(), e.planCommand(), e.applyCommand(), e.statusCommand(),
 			e.verifyCommand(), e.rollbackCommand(), e.doctorCommand(), e.stateCommand(), e.sandboxCommand(), e.watchdogCommand(), e.canaryCommand(), e.completeCommand(),
-			e.reportCommand(), e.splitCommand(),
+			e.reportCommand(), e.splitCommand(), e.controlCommand(),
 		},
 	}
 	for _, c := range app.Commands {

@@ -37,6 +37,12 @@ const (
 	codeTraffic           = "PM1982"
 	codeTrafficLost       = "PM1983" // an acknowledged write is missing, or a deleted row is back
 
+	codeControlNobody   = "PM1985" // no run is under way
+	codeControlValue    = "PM1986" // no such limit, or no such value
+	codeControlDeclared = "PM1987" // above what is declared
+	codeControl         = "PM1988" // the run could not be reached or understood
+	codeControlSocket   = "PM1989" // a warning: a run goes on and cannot be controlled
+
 	codeSplit          = "PM1990" // a split that could not go on
 	codeSplitSource    = "PM1991" // the backup, or a file in it
 	codeSplitStore     = "PM1992" // the store: no room, no permission, not there
@@ -47,4 +53,7 @@ const (
 	codeStateUnusable = "PM3022"
 	codeStateNewer    = "PM3023"
 	codeStateLineage  = "PM3024"
+
+	codeHeld  = "PM3066" // a warning: rows stand still, or move again
+	codeEased = "PM3067" // a warning: rows move more slowly
 )
