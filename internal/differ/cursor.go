@@ -26,7 +26,7 @@ type Cursor struct {
 	Partition int32 `json:"partition,omitempty"`
 	// Sums are the sums of the rows per bucket and band of expiry, in a form of this package.
 	Sums []byte `json:"sums,omitempty"`
-	// Start is the moment that the bands count from, as an expiry.
+	// Start is the moment that the bands of Sums count from, as an expiry.
 	Start uint32 `json:"start,omitempty"`
 	// Rows tells selections apart; empty for that of all rows.
 	Rows string `json:"selection,omitempty"`

@@ -57,7 +57,7 @@ func (d *digesting) recycle(s *sketch) {
 
 // newDigesting prepares the looks at all partitions.
 func newDigesting(r *run, side Side) *digesting {
-	d := &digesting{r: r, side: side, layout: newLayout(r.src.PartitionCount(), r.dst.PartitionCount(), r.start), free: map[uint32][]*sketch{}}
+	d := &digesting{r: r, side: side, layout: newLayout(r.src.PartitionCount(), r.dst.PartitionCount(), r.bands), free: map[uint32][]*sketch{}}
 	for _, u := range r.parts {
 		p := &pair{unit: u}
 		look := func(side Side, source scan.Source, partitions []int32) {

@@ -26,7 +26,7 @@ func (l *look) take(ctx context.Context) error {
 	defer l.active.Store(false)
 	r := l.r
 	l.out = r.cursor()
-	l.out.Side, l.out.Partition = l.side, l.partition
+	l.out.Side, l.out.Partition, l.out.Start = l.side, l.partition, r.bands
 	l.sketch = r.digest.sketch(l.partition, l.source.PartitionCount())
 	l.digests = scan.Digests{Start: r.start}
 	sizer := r.srcSizer

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/internal/pegkey"
 	"github.com/pegmigrate/pegmigrate/internal/rowfilter"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
@@ -19,6 +20,7 @@ type run struct {
 	src, dst           scan.Source
 	units              int32
 	start              uint32 // of Digests
+	bands              uint32 // the moment that the bands of sums count from, as an expiry
 	srcSizer, dstSizer *scan.Sizer
 	workers            int
 	parts              []*unit
@@ -129,7 +131,7 @@ func newRun(src, dst scan.Source, opts Options, save func([]Cursor) error) (*run
 	}
 	r := &run{
 		opts: opts, src: src, dst: dst, units: gcd(n, m), save: save, began: time.Now(),
-		caps: newCaps(opts), start: scan.NewDigests(opts.Start).Start,
+		caps: newCaps(opts), start: scan.NewDigests(opts.Start).Start, bands: pegkey.ExpireTs(opts.Clock()),
 		rules: newRules(&opts), targetPick: opts.Selection.target(n, opts.AllowExtra), selection: opts.Selection.id(opts.AllowExtra),
 	}
 	for i := range r.units {
@@ -152,9 +154,11 @@ func (r *run) prepare(cursors []Cursor, side Side) error {
 		c := &cursors[i]
 		if c.Side == "" {
 			r.parts[c.Unit].resume(*c)
-			for _, d := range c.Digests {
-				r.start = d.Start
-			}
+		} else {
+			r.bands = c.Start
+		}
+		for _, d := range c.Digests {
+			r.start = d.Start
 		}
 	}
 	perUnit := int(r.src.PartitionCount()/r.units + r.dst.PartitionCount()/r.units)
@@ -162,11 +166,6 @@ func (r *run) prepare(cursors []Cursor, side Side) error {
 		r.workers = max(min(r.opts.Workers, maxScans/perUnit, int(r.units)), 1)
 		r.size(r.workers, perUnit)
 		return nil
-	}
-	for i := range cursors {
-		if cursors[i].Side != "" {
-			r.start = cursors[i].Start
-		}
 	}
 	r.digest = newDigesting(r, side)
 	r.size(min(r.opts.Workers, max(len(r.digest.looks), 1)), 2)
@@ -220,7 +219,7 @@ func (r *run) spec(side Side) scan.Spec {
 func (r *run) cursor() Cursor {
 	return Cursor{
 		Version: CursorVersion, Source: r.src.PartitionCount(), Target: r.dst.PartitionCount(), Live: r.watch != nil,
-		Rows: r.selection, Start: r.start,
+		Rows: r.selection,
 	}
 }
 
