@@ -152,7 +152,7 @@ func (w *writers) stop(t *testing.T, target *sandbox.Cluster) (acked, lost int) 
 	w.cancel()
 	w.done.Wait()
 	got := map[string]string{}
-	if err := target.Dump("t", func(r sandbox.Row) error {
+	if err := target.Dump(w.table.Name(), func(r sandbox.Row) error {
 		got[string(r.Key)] = string(r.Value)
 		return nil
 	}); err != nil {
