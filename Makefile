@@ -66,6 +66,10 @@ test-zookeeper: setup-race ## route records against a real ZooKeeper (Debian's p
 test-hdfs: setup-race ## block stores against a real HDFS (Hadoop's jars by Maven; Debian's packages, installed when absent)
 	scripts/hdfs.sh $(GO) test -race -count=1 -timeout 30m -run 'HDFS' ./internal/blobstore ./internal/backup ./internal/splitter
 
+.PHONY: verify-live
+verify-live: setup-race ## tables that clients write 5,000 times a second are compared, damaged in 20 rows, repaired and compared again, 10 times (ROUNDS=N)
+	PEGMIGRATE_VERIFY_ROUNDS=$(or $(ROUNDS),10) $(GO) test -race -count=1 -timeout 1h -v -run 'TestVerifyATable' ./internal/actuate
+
 .PHONY: bench
 bench: setup ## rows per second and per CPU second of copying and comparing, 12 tables, ten minutes; SHORT=1: two tables, KEEP=1: into BENCHMARKS.md
 	@KEEP=$(KEEP) scripts/bench.sh rates $(if $(SHORT),-short -benchtime 1s)

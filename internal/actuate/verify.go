@@ -73,15 +73,20 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 		return event.Verified{}, err
 	}
 	out := verified(result)
-	for i := range first {
-		if ttl > 0 {
-			break // the source's compaction changes expiries by itself, so its digest proves nothing
-		}
-		if i < len(result.Digests) && scan.Changed(first[i], result.Digests[i], e.now()) {
-			out.SourceChanged = append(out.SourceChanged, int32(i))
-		}
+	if ttl == 0 { // otherwise the source's compaction changes expiries by itself, so its digest proves nothing
+		out.SourceChanged = changedSince(first, result.Digests, e.now())
 	}
 	return out, nil
+}
+
+// changedSince are the partitions whose rows are not those of the first reading.
+func changedSince(first, now []scan.Digests, at time.Time) (changed []int32) {
+	for i := range first {
+		if i < len(now) && scan.Changed(first[i], now[i], at) {
+			changed = append(changed, int32(i))
+		}
+	}
+	return changed
 }
 
 // defaultTTL is the default_ttl that a table's envs name, in seconds, 0 for none.

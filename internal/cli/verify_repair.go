@@ -198,6 +198,7 @@ func (v *verification) repair(ctx context.Context, list *listed) error {
 	}
 	sink, done = v.sink(v.o.json, "verify")
 	defer done()
+	defer v.servePace(sink, "verify -repair")()
 	out, err := actuate.NewLive(v.actuators, v.env.Now).Repair(ctx, actuate.Repair{
 		Source: v.source, Target: v.target, Options: v.options(), Limits: v.limits(),
 		Patience: v.feed.patience, ExpirySkew: v.feed.skew, Deletes: !v.allowExtra(), Drifted: v.o.drift,
