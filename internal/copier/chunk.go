@@ -1,9 +1,11 @@
 package copier
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/internal/idl"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
@@ -94,6 +96,9 @@ func (c *chunk) Acked(tag uint64, err error) {
 
 // writeError describes a failed write. Its chunk stays unfinished for ever, and with it the page.
 func (c *chunk) writeError(o *op, err error) error {
+	if c.opts.Overwrite == OverwriteNever && errors.Is(err, idl.ErrOperationDisabled) {
+		err = &RefusedError{err}
+	}
 	rows := c.page.Rows[o.first : o.first+o.rows]
 	return &WriteError{Partition: c.span.part.index, Key: append([]byte(nil), rows[0].Key...), Rows: len(rows), Size: int(o.weight & byteMask), Err: err}
 }

@@ -200,7 +200,7 @@ func TestCopyRefusesForeignCursors(t *testing.T) {
 		"both":      {{Version: 2, After: []byte("\x00\x01a"), Ranges: []Range{{}}}},
 		"open":      {{Version: 2, Ranges: []Range{{}, {After: []byte("\x00\x01a")}}}},
 		"overlap":   {{Version: 2, Ranges: []Range{{Through: []byte("\x00\x01b")}, {After: []byte("\x00\x01a")}}}},
-		"empty":     {{Version: 2, Ranges: []Range{{After: []byte("\x00\x01b"), Through: []byte("\x00\x01b")}}}},
+		"backwards": {{Version: 2, Ranges: []Range{{After: []byte("\x00\x01b"), Through: []byte("\x00\x01a")}}}},
 		"partition": {{Version: 1, Partition: 2}},
 		"negative":  {{Version: 1, Partition: -1}},
 		"twice":     {{Version: 1}, {Version: 1}},

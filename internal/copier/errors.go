@@ -65,6 +65,18 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("a request of %d bytes is above the servers' limit of %d (max_allowed_write_size)", e.Body, e.Limit)
 }
 
+// RefusedError is the cause of a WriteError of a row that was not to overwrite, on a target whose servers
+// take no writes with a condition (OverwriteNever).
+type RefusedError struct{ Err error }
+
+// Error says what works there.
+func (e *RefusedError) Error() string {
+	return e.Err.Error() + `; overwrite = "never_unatomic" reads first and then writes`
+}
+
+// Unwrap gives the cause.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
 // SaveError ends a copy because cursors could not be made durable.
 type SaveError struct{ Err error }
 

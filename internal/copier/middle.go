@@ -14,12 +14,11 @@ import (
 // How the middle of a range of keys is looked for. Servers tell neither how many rows a range has nor its
 // last row, and scan forwards only.
 const (
-	// probes bounds the scans of one row for one search: two bytes of length, some 20 bytes of common
-	// prefix that are found bit by bit, and the last few to see where the rows end.
-	probes = 200
-	// tighten is how many times the place of the last row is halved once a row behind the middle of the
-	// range is known: to a sixteenth.
-	tighten = 4
+	// probes bounds the scans of one row for one search: a few for the length of hash keys, a few for the
+	// prefix that is common to all rows, and one per bit of the byte behind it. Twenty are normal.
+	probes = 100
+	// nearness is how well the last row has to be known: to that part of what lies before it.
+	nearness = 4
 	// probeTime bounds one probe: a range full of deleted rows takes long to get over.
 	probeTime = 5 * time.Second
 )
@@ -45,11 +44,11 @@ func (r *run) middle(ctx context.Context, partition int32, left Range) []byte {
 	if len(end) == 0 {
 		end, top = p.end(ctx, first)
 	}
-	for found := 0; p.left > 0 && found <= tighten; {
+	end, top = p.prefix(ctx, first, end, top)
+	for p.left > 0 && !near(first, top, end) {
 		low := first
 		if top != nil {
 			low = top
-			found++
 		}
 		half := between(low, end)
 		if half == nil {
@@ -67,6 +66,19 @@ func (r *run) middle(ctx context.Context, partition int32, left Range) []byte {
 	return between(first, top)
 }
 
+// near tells whether the last row of a range, which lies between top and end, is known well enough.
+func near(first, top, end []byte) bool {
+	if top == nil {
+		return false
+	}
+	if len(end) == 0 {
+		end = []byte{0xff, 0xff}
+	}
+	n := shared(first, end)
+	a, t, e := number(first, n), number(top, n), number(end, n)
+	return t > a && e >= t && (e-t) <= (t-a)/nearness
+}
+
 // end is a key behind all rows that come after first, in steps of the length of hash keys, by which raw
 // keys are ordered before anything else. top is the last row that was seen on the way, nil for none.
 func (p *prober) end(ctx context.Context, first []byte) (end, top []byte) {
@@ -80,6 +92,52 @@ func (p *prober) end(ctx context.Context, first []byte) (end, top []byte) {
 		top, length = key, hashLength(key)
 	}
 	return nil, top
+}
+
+// prefix moves end, behind which there is no row, nearer to what shares a prefix with first, and tells the last
+// row that was seen on the way, top or a later one.
+func (p *prober) prefix(ctx context.Context, first, end, top []byte) (nearer, last []byte) {
+	common := first
+	if top != nil {
+		common = first[:shared(first, top)]
+	}
+	// Of the prefixes, that of low bytes is known to have all rows, that of high bytes not to.
+	low, high := 2, len(common)+1
+	for high-low > 1 && p.left > 0 {
+		n := (low + high) / 2
+		edge := behind(common[:n])
+		if edge == nil || len(end) > 0 && bytes.Compare(edge, end) >= 0 {
+			low = n
+			continue
+		}
+		if key := p.first(ctx, edge, end); key != nil {
+			top, high = key, n
+		} else {
+			end, low = edge, n
+		}
+	}
+	return end, top
+}
+
+// behind is the smallest key that sorts behind everything with a prefix; nil when that takes another length
+// of the hash key.
+func behind(prefix []byte) []byte {
+	for n := len(prefix); n > 2; n-- {
+		if prefix[n-1] != 0xff {
+			key := slices.Clone(prefix[:n])
+			key[n-1]++
+			return legal(key)
+		}
+	}
+	return nil
+}
+
+// shared is the length of the common prefix of two keys.
+func shared(a, b []byte) (n int) {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // first is the key of the first row behind after, up to through, nil for none and when it cannot be told.
@@ -123,10 +181,7 @@ func between(low, high []byte) []byte {
 	if len(high) == 0 {
 		high = []byte{0xff, 0xff}
 	}
-	n := 0
-	for n < len(low) && n < len(high) && low[n] == high[n] {
-		n++
-	}
+	n := shared(low, high)
 	a, b := number(low, n), number(high, n)
 	if b <= a || b-a < 2 {
 		return nil

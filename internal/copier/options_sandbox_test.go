@@ -208,7 +208,7 @@ func TestCopyIntoATableThatRefusesConditions(t *testing.T) {
 	began := time.Now()
 	_, err := copier.Run(ctx, scan.Table(src), dst, nil, copier.Options{Overwrite: copier.OverwriteNever}, func([]copier.Cursor) error { return nil }, nil)
 	var write *copier.WriteError
-	if !errors.As(err, &write) || !errors.Is(err, idl.ErrOperationDisabled) || !strings.Contains(err.Error(), "check_and_set") || time.Since(began) > 30*time.Second {
+	if !errors.As(err, &write) || !errors.Is(err, idl.ErrOperationDisabled) || !strings.Contains(err.Error(), "never_unatomic") || time.Since(began) > 30*time.Second {
 		t.Fatalf("after %v: %v", time.Since(began), err)
 	}
 	result, err := copier.Run(ctx, scan.Table(src), dst, nil, copier.Options{Overwrite: copier.OverwriteNeverUnatomic}, func([]copier.Cursor) error { return nil }, nil)

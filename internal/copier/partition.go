@@ -104,7 +104,7 @@ func (p *partition) now() Cursor {
 		c.After = slices.Clone(p.spans[0].after)
 		return c
 	}
-	for _, s := range p.spans {
+	for _, s := range p.spans { // also one whose last key is acknowledged, but that is not known to be the last
 		c.Ranges = append(c.Ranges, Range{After: slices.Clone(s.after), Through: slices.Clone(s.through)})
 	}
 	return c

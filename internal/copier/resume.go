@@ -49,7 +49,7 @@ func checkRanges(c *Cursor) error {
 	var end []byte
 	for i, r := range c.Ranges {
 		open := len(r.Through) == 0
-		if bytes.Compare(r.After, end) < 0 || open && i < len(c.Ranges)-1 || !open && bytes.Compare(r.After, r.Through) >= 0 {
+		if bytes.Compare(r.After, end) < 0 || open && i < len(c.Ranges)-1 || !open && bytes.Compare(r.After, r.Through) > 0 {
 			return errRangesOrder
 		}
 		end = r.Through

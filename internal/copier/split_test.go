@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,7 +196,8 @@ func TestMiddle(t *testing.T) {
 				src.PutAt(0, row)
 			}
 			rows := src.Rows(0)
-			r, err := newRun(src, nil, nil, Options{})
+			var opens atomic.Int32
+			r, err := newRun(&countedSource{src, &opens}, nil, nil, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -208,6 +210,10 @@ func TestMiddle(t *testing.T) {
 				if _, _, err := pegkey.Decode(key); err != nil {
 					t.Fatalf("from row %d: %x: %v", from, key, err)
 				}
+				if n := opens.Load(); n > 60 {
+					t.Errorf("from row %d: %d probes", from, n)
+				}
+				opens.Store(0)
 				low, high := 0, 0
 				for _, row := range rows {
 					switch {
@@ -238,6 +244,17 @@ func TestMiddle(t *testing.T) {
 	if key := r.middle(t.Context(), 0, Range{After: src.Rows(0)[0].Key}); key != nil {
 		t.Errorf("nothing was divided at %x", key)
 	}
+}
+
+// countedSource counts scans.
+type countedSource struct {
+	*scantest.Table
+	opens *atomic.Int32
+}
+
+func (s *countedSource) Open(spec scan.Spec) scan.Cursor {
+	s.opens.Add(1)
+	return s.Table.Open(spec)
 }
 
 func emptyHashKeys() (rows []Row) {
@@ -295,6 +312,7 @@ func FuzzResume(f *testing.F) {
 	f.Add([]byte(`[{"version":1,"partition":0,"after":"AAFh"}]`))
 	f.Add([]byte(`[{"version":2,"partition":0,"ranges":[{"through":"AAFh"},{"after":"AAFj","through":"AAFo"},{"after":"AAFy"}]}]`))
 	f.Add([]byte(`[{"version":2,"partition":0,"done":true}]`))
+	f.Add([]byte(`[{"version":2,"partition":0,"ranges":[{"after":"AAFj","through":"AAFj"},{"after":"AAFy"}]}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var cursors []Cursor
 		if json.Unmarshal(data, &cursors) != nil {
