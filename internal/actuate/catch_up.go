@@ -41,8 +41,13 @@ func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.Cat
 	defer cancel()
 	m := newMender(inner, cancel, pair.dst.rows, rows, !job.Live)
 	opts := differ.Options{Selection: rows, SourceTTL: pair.opts.SourceTTL, Clock: pair.opts.Clock, OnDifference: m.mend}
-	if job.Live {
-		opts.RowsPerSecond, opts.BytesPerSecond = job.Limits.RowsPerSecond, job.Limits.BytesPerSecond
+	if job.Live { // behind the fence nothing may hold rows up
+		pacer, stop, err := u.live.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
+		if err != nil {
+			return out, err
+		}
+		defer stop()
+		opts.Pacer = pacer
 	}
 	estimates := u.live.engine.estimates(ctx, job.Source)
 	result, err := differ.Run(inner, pair.src, pair.dst, resume, opts, nil, differ.ReporterFunc(func(p differ.Progress) {

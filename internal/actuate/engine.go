@@ -41,10 +41,17 @@ func (e *Engine) Copy(ctx context.Context, job apply.CopyJob) (apply.CopyOutcome
 	if err != nil {
 		return out, err
 	}
-	opts := copier.Options{
-		InFlight: job.Limits.InFlight, RowsPerSecond: job.Limits.RowsPerSecond, BytesPerSecond: job.Limits.BytesPerSecond,
-		MaxWrite: e.maxWrite(ctx, job.Target),
+	opts, err := copyOptions(job)
+	if err != nil {
+		return out, err
 	}
+	opts.MaxWrite = e.maxWrite(ctx, job.Target)
+	pacer, stop, err := e.clusters.paced(ctx, job.Source, job.Target, pacedLimits(job.Limits, job.Unpaced))
+	if err != nil {
+		return out, err
+	}
+	defer stop()
+	opts.Pacer = pacer
 	estimates := e.estimates(ctx, job.Source)
 	result, err := copier.Run(ctx, scan.Table(src), dst, resume, opts,
 		func(cursors []copier.Cursor) error {
@@ -58,10 +65,14 @@ func (e *Engine) Copy(ctx context.Context, job apply.CopyJob) (apply.CopyOutcome
 	if err != nil {
 		return out, err
 	}
-	out.Rows, out.Bytes = result.Rows, result.Bytes
-	digests := make([]copier.Digests, len(result.Cursors))
-	for i, c := range result.Cursors {
-		digests[i] = c.Digests
+	out.Rows, out.Bytes, out.Filtered, out.Kept = result.Rows, result.Bytes, result.Filtered, result.Kept
+	// By partition; one that was not to be copied has the digest of no rows.
+	digests := make([]copier.Digests, src.PartitionCount())
+	for i := range digests {
+		digests[i].Start = result.Cursors[0].Digests.Start
+	}
+	for _, c := range result.Cursors {
+		digests[c.Partition] = c.Digests
 	}
 	out.Digest, err = json.Marshal(digests)
 	return out, err
