@@ -108,7 +108,7 @@ func mayImport() map[string][]string {
 		"internal/sst":                {},
 		"internal/rowfilter":          {},
 		"internal/splitter":           {"internal/backup", "internal/blobstore", "internal/atomicfile", "internal/pegkey", "internal/rowfilter", "internal/sst"},
-		"internal/backuprows":         {"internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
+		"internal/backuprows":         {"internal/rowfilter", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 		// What a plan calls a provider is a store.
 		"internal/provider": {"plan", "schema", "internal/backup", "internal/blobstore", "internal/atomicfile"},
 		// A plan is made from a declaration and facts, and from nothing else.
