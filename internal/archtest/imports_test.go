@@ -107,6 +107,7 @@ func mayImport() map[string][]string {
 		"internal/backup":             {"internal/blobstore", "internal/atomicfile"},
 		"internal/sst":                {},
 		"internal/rowfilter":          {},
+		"internal/geo":                {"internal/pegkey"},
 		"internal/splitter":           {"internal/backup", "internal/blobstore", "internal/atomicfile", "internal/pegkey", "internal/rowfilter", "internal/sst"},
 		"internal/backuprows":         {"internal/rowfilter", "internal/scan", "internal/pegasus", "internal/wire", "internal/idl", "internal/pegkey"},
 		// What a plan calls a provider is a store.
