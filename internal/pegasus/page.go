@@ -1,6 +1,7 @@
 package pegasus
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
@@ -29,34 +30,26 @@ func (p *Page) Release() {
 	b := p.buf
 	p.Rows, p.buf = nil, nil
 	if b != nil && b.lent.CompareAndSwap(true, false) {
-		select {
-		case b.home <- b:
-		default:
-		}
+		b.home.Put(b)
 	}
 }
 
-// pagesKept is how many buffers a Scan keeps for further use: the page that the caller
-// has, the one read ahead, and two that a writer may still need.
-const pagesKept = 4
-
-// pageBuf is the memory of one reply.
+// pageBuf is the memory of one reply. All scans of a table share what is free: a table of a thousand
+// partitions would make a thousand sets of them otherwise.
 type pageBuf struct {
 	resp  idl.ScanResponse
 	frame []byte
 	rows  []Row
-	home  chan *pageBuf
+	home  *sync.Pool
 	lent  atomic.Bool
 }
 
-// take is a free buffer or a new one.
-func takeBuf(home chan *pageBuf) *pageBuf {
-	select {
-	case b := <-home:
+// takeBuf is a free buffer or a new one.
+func takeBuf(home *sync.Pool) *pageBuf {
+	if b, ok := home.Get().(*pageBuf); ok {
 		return b
-	default:
-		return &pageBuf{home: home}
 	}
+	return &pageBuf{home: home}
 }
 
 // fill turns the reply's rows into ours.

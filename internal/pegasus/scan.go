@@ -84,7 +84,6 @@ type Scan struct {
 	opening bool  // the request in flight is a get_scanner
 	sent    route // where it went
 	buf     *pageBuf
-	home    chan *pageBuf
 	closed  atomic.Bool
 
 	contextID int64 // live on sent, when held
@@ -104,7 +103,7 @@ type Scan struct {
 
 // NewScan prepares a scan; the first Next sends the first request. Close it.
 func (t *Table) NewScan(spec ScanSpec) *Scan {
-	s := &Scan{t: t, spec: spec, done: make(chan struct{}, 1), home: make(chan *pageBuf, pagesKept)}
+	s := &Scan{t: t, spec: spec, done: make(chan struct{}, 1)}
 	if s.spec.PageTimeout <= 0 {
 		s.spec.PageTimeout = defaultPageTimeout
 	}
@@ -214,7 +213,7 @@ func (s *Scan) request(ctx context.Context) error {
 	}
 	s.sent, s.opening = *r, !s.held
 	if s.buf == nil {
-		s.buf = takeBuf(s.home)
+		s.buf = takeBuf(&s.t.pages)
 	}
 	// Requests for a whole partition carry its index as hash, as in Apache's clients.
 	s.call.Header = s.t.header(s.spec.Partition, uint64(s.spec.Partition))

@@ -24,6 +24,7 @@ type Table struct {
 	routes atomic.Pointer[[]route]      // indexed by partition
 	broken atomic.Pointer[brokenReason] // the table is no longer what was opened
 	ops    sync.Pool                    // of *op
+	pages  sync.Pool                    // of *pageBuf
 
 	refreshLock sync.Mutex    // one request for the configuration at a time
 	refreshing  atomic.Bool   // a background refresh is under way or has just been
