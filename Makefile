@@ -56,7 +56,7 @@ test: setup-race rocksdb-tools vet fmt-check ## vet, format and every test, with
 	$(GO) test -race -shuffle=on -timeout 20m ./...
 
 .PHONY: test-external
-test-external: lint test-zookeeper test-hdfs ## checks whose tools have to be fetched and built first
+test-external: lint test-zookeeper test-hdfs test-browser ## checks whose tools have to be fetched and built first
 
 .PHONY: test-zookeeper
 test-zookeeper: setup-race ## route records against a real ZooKeeper (Debian's package, installed when absent)
@@ -69,6 +69,10 @@ test-hdfs: setup-race ## block stores against a real HDFS (Hadoop's jars by Mave
 .PHONY: verify-live
 verify-live: setup-race ## tables that clients write 5,000 times a second are compared, damaged in 20 rows, repaired and compared again, 10 times (ROUNDS=N)
 	PEGMIGRATE_VERIFY_ROUNDS=$(or $(ROUNDS),10) $(GO) test -race -count=1 -timeout 1h -v -run 'TestVerifyATable' ./internal/actuate
+
+.PHONY: test-browser
+test-browser: setup-race ## the pages that report writes, in a real browser (Debian's chromium, installed when absent)
+	scripts/browser.sh $(GO) test -race -count=1 -timeout 15m -run '^TestBrowser$$' .
 
 .PHONY: bench
 bench: setup ## rows per second and per CPU second of copying and comparing, 12 tables, ten minutes; SHORT=1: two tables, KEEP=1: into BENCHMARKS.md

@@ -118,6 +118,9 @@ func mayImport() map[string][]string {
 		"state": {"internal/atomicfile"},
 		// Steps run through the interfaces that apply declares.
 		"apply": {"plan", "schema", "state", "internal/atomicfile", "internal/event", "internal/marker"},
+		// What watches a run hears events and nothing else.
+		"internal/metrics": {"internal/event"},
+		"internal/history": {"internal/event", "internal/atomicfile"},
 		// The client side of the wire.
 		"internal/wire":    {"internal/idl"},
 		"internal/pegasus": {"internal/wire", "internal/idl", "internal/pegkey"},

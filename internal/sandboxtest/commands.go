@@ -44,6 +44,7 @@ func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 	maps.Copy(all, awaitCommands())
 	maps.Copy(all, loadCommands())
 	maps.Copy(all, rowCommands())
+	maps.Copy(all, metricCommands())
 	return all
 }
 

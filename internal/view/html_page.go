@@ -110,10 +110,10 @@ type certificateModel struct {
 // model puts everything into words.
 func model(p RunPage) pageModel {
 	m := pageModel{Title: clean(p.Plan.Migration), Source: clean(p.Plan.Source.TableRef.String()), Target: clean(p.Plan.Target.TableRef.String()),
-		Method: p.Plan.Method, Made: stamp(p.Made) + " by pegmigrate " + clean(p.Version)}
+		Method: clean(p.Plan.Method), Made: stamp(p.Made) + " by pegmigrate " + clean(p.Version)}
 	m.State, m.StateClass = stateWords(p)
 	m.Facts = []pair{
-		{"plan", p.Plan.ID}, {"lineage", p.Lineage}, {"declaration", p.Plan.ConfigFingerprint},
+		{"plan", clean(p.Plan.ID)}, {"lineage", clean(p.Lineage)}, {"declaration", clean(p.Plan.ConfigFingerprint)},
 		{"begun", stamp(p.Created)}, {"last change", stamp(p.Updated)}, {"written by", "pegmigrate " + clean(p.WrittenBy)},
 	}
 	m.Steps = stepRows(p)
@@ -187,7 +187,7 @@ func stateWords(p RunPage) (words, class string) {
 // timeline fills in what is drawn, or says why nothing is.
 func (m *pageModel) timeline(p RunPage, runs []history.Run) {
 	if p.History == nil {
-		m.NoCharts = p.NoHistory
+		m.NoCharts = clean(p.NoHistory)
 		return
 	}
 	a := newAxis(runs)

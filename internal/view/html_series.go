@@ -22,7 +22,7 @@ func kindOf(kind string) (name, class string) {
 	case "":
 		return "moved", "c4"
 	}
-	return kind, "c4"
+	return clean(kind), "c4"
 }
 
 // gather makes a line of each name from the events of all segments. pick gives name, class and value of a
@@ -125,7 +125,7 @@ func stepSpans(a axis) []span {
 		}
 		begin := func(step, text string, at time.Time, class string) {
 			end(at, "")
-			out = append(out, span{segment: s, name: step, text: text, from: at, class: class})
+			out = append(out, span{segment: s, name: clean(step), text: clean(text), from: at, class: class})
 			open = len(out) - 1
 		}
 		for _, m := range s.run.Events {
@@ -208,7 +208,7 @@ func limitSpans(a axis) []span {
 				continue
 			}
 			if open < 0 || out[open].name != name {
-				out = append(out, span{segment: s, name: name, text: example(p), from: m.At, to: m.At, class: reasonClass(p)})
+				out = append(out, span{segment: s, name: name, text: clean(example(p)), from: m.At, to: m.At, class: reasonClass(p)})
 				open = len(out) - 1
 			}
 		}
@@ -218,12 +218,12 @@ func limitSpans(a axis) []span {
 
 // reasonText is a reason without its numbers, which change every second.
 func reasonText(p event.MoveProgress) string {
-	return strings.Join(strings.FieldsFunc(strings.Map(func(r rune) rune {
+	return clean(strings.Join(strings.FieldsFunc(strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
 			return -1
 		}
 		return r
-	}, cmp.Or(p.LimitReason, p.Limit)), func(r rune) bool { return r == ' ' }), " ")
+	}, cmp.Or(p.LimitReason, p.Limit)), func(r rune) bool { return r == ' ' }), " "))
 }
 
 func example(p event.MoveProgress) string {

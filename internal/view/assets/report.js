@@ -37,7 +37,7 @@
       var when = '', at = null, said = [];
       lines.forEach(function (line) {
         var i = nearest(line.x, x);
-        if (Math.abs(line.x[i] - x) > 40) { return; }
+        if (x < line.x[0] - 40 || x > line.x[line.x.length - 1] + 40) { return; }
         if (at === null || Math.abs(line.x[i] - x) < Math.abs(at - x)) { at = line.x[i]; when = line.when[i]; }
         said.push(paragraph(line.name + ': ' + line.what[i]));
       });
