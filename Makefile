@@ -51,6 +51,10 @@ demo-bulkload: ## tables of 200,000 rows get other partition counts through file
 demo-dualwrite: ## migrate 100,000 rows from 4 to 8 partitions while clients write and delete in both tables, and prove that nothing is lost; under a minute
 	@scripts/demo-dualwrite.sh
 
+.PHONY: demo-catchup
+demo-catchup: ## copy 600,000 rows while clients write and delete; writes are rejected for under a tenth of the copy, and both tables are equal; two minutes
+	@scripts/demo-catchup.sh
+
 .PHONY: test
 test: setup-race rocksdb-tools vet fmt-check ## vet, format and every test, with the race detector, in random order (RocksDB's own tools are compared with: Debian's rocksdb-tools, installed when absent)
 	$(GO) test -race -shuffle=on -timeout 20m ./...
@@ -101,6 +105,10 @@ fuzz: setup ## run every fuzz target for FUZZTIME (20s)
 .PHONY: crash
 crash: setup ## the crash loop at every point of a run, not at a sample; more than an hour
 	$(GO) test -run '^TestCrashLoop$$' -v -timeout 4h . -crash-all
+
+.PHONY: crash-catchup
+crash-catchup: setup-race ## the crash loop of copies that are caught up behind a fence, at every point, with clients at work; more than an hour
+	$(GO) test -race -run '^TestCrashCatchUp$$' -v -timeout 8h . -crash-all
 
 .PHONY: crash-files
 crash-files: setup-race ## the crash loops of the methods that go through files, at every point; hours

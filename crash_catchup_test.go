@@ -150,7 +150,7 @@ func (l *catchUpLoop) lifted(r *crashRun) error {
 		if envs["replica.deny_client_request"] == "" {
 			return nil
 		}
-		out, err := r.command(0, "status", "-format", "json").CombinedOutput()
+		out, err := r.command(0, "status", "-json").CombinedOutput()
 		if err == nil && strings.Contains(string(out), `"id":"catch-up","status":"done"`) {
 			return nil
 		}

@@ -157,7 +157,7 @@ func catchUpEstimate(w catchUp) Estimate {
 }
 
 func whyCatchUp(o CopyOptions, w catchUp) string {
-	s := "both tables by digests, bucket by bucket: " + comparedParts(o) + "; what differs is copied or deleted"
+	s := "every row of both tables: " + comparedParts(o) + "; what differs is copied or deleted"
 	if w.Known {
 		s += fmt.Sprintf(", about %s rows", Rows(w.Rows))
 	}

@@ -85,9 +85,11 @@ type StopIf struct {
 }
 
 // CatchUp ends a copy that ran while clients wrote. Before the fence goes up one pass over both tables brings over
-// what they changed meanwhile. Behind it both are compared by digests of buckets of hash keys, only what differs is
-// copied or deleted, and that is compared again, until there is no difference: it is the comparison of the
-// migration as well.
+// what they changed meanwhile. Behind it both are compared once, only what differs is copied or deleted, and that is
+// read again on both sides, until there is no difference: it is the comparison of the migration as well.
+// Where partition counts let both sides be read in the order of keys, rows are compared as they come; otherwise
+// digests of buckets of hash keys, and the rows of unequal ones (differ.MethodAuto). Reading a second time what
+// is unequal would cost clients the most on a table that is written to everywhere.
 type CatchUp struct {
 	Source TableRef `json:"source"`
 	Target TableRef `json:"target"`

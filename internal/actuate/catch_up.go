@@ -39,8 +39,8 @@ func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.Cat
 	pair.opts.Selection = rows
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := newMender(inner, cancel, pair.dst.rows, rows, !job.Live)
-	opts := differ.Options{Selection: rows, SourceTTL: pair.opts.SourceTTL, Clock: pair.opts.Clock, OnDifference: m.mend}
+	m := newMender(cancel, pair.dst.rows, rows, !job.Live)
+	opts := differ.Options{Selection: rows, SourceTTL: pair.opts.SourceTTL, Clock: pair.opts.Clock, OnDifference: func(d differ.Difference) { m.mend(inner, d) }}
 	if job.Live { // behind the fence nothing may hold rows up
 		pacer, stop, err := u.live.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
 		if err != nil {

@@ -24,7 +24,6 @@ const (
 // mender makes rows of the target what the source's are, many at a time. Each key comes once, so that no two
 // writes of one key are under way.
 type mender struct {
-	ctx    context.Context
 	cancel context.CancelFunc // ends the comparison when a row cannot be written
 	target *pegasus.Table
 	rows   differ.Selection // rows are written as a copy of these writes them
@@ -40,24 +39,24 @@ type mender struct {
 	tooMany          bool
 }
 
-func newMender(ctx context.Context, cancel context.CancelFunc, target *pegasus.Table, rows differ.Selection, keep bool) *mender {
-	return &mender{ctx: ctx, cancel: cancel, target: target, rows: rows, keep: keep, room: semaphore.NewWeighted(mendsAtOnce)}
+func newMender(cancel context.CancelFunc, target *pegasus.Table, rows differ.Selection, keep bool) *mender {
+	return &mender{cancel: cancel, target: target, rows: rows, keep: keep, room: semaphore.NewWeighted(mendsAtOnce)}
 }
 
 // mend begins to bring one row over; it waits while as many as are allowed are under way. A misplaced row is
 // left alone: a request for its key goes to the partition that its hash selects, not to where it lies.
-func (m *mender) mend(d differ.Difference) {
-	if d.Action() == differ.LeaveRow || m.room.Acquire(m.ctx, 1) != nil {
+func (m *mender) mend(ctx context.Context, d differ.Difference) {
+	if d.Action() == differ.LeaveRow || m.room.Acquire(ctx, 1) != nil {
 		return
 	}
 	key := slices.Clone(d.Key)
 	m.remember(key)
 	if d.Action() == differ.DeleteRow {
-		m.begin(func(ctx context.Context) error { return m.target.Remove(ctx, key) }, &m.deleted)
+		m.begin(ctx, func(ctx context.Context) error { return m.target.Remove(ctx, key) }, &m.deleted)
 		return
 	}
 	row := clone(m.rows.Wanted(d.Source))
-	m.begin(func(ctx context.Context) error {
+	m.begin(ctx, func(ctx context.Context) error {
 		deadline, _ := ctx.Deadline()
 		return putAndWait(ctx, m.target, row, deadline)
 	}, &m.written)
@@ -75,10 +74,10 @@ func (m *mender) remember(key []byte) {
 	}
 }
 
-func (m *mender) begin(write func(context.Context) error, count *uint64) {
+func (m *mender) begin(ctx context.Context, write func(context.Context) error, count *uint64) {
 	m.work.Go(func() {
 		defer m.room.Release(1)
-		ctx, cancel := context.WithTimeout(m.ctx, repairLimit)
+		ctx, cancel := context.WithTimeout(ctx, repairLimit)
 		defer cancel()
 		err := write(ctx)
 		m.mu.Lock()

@@ -240,6 +240,13 @@ func momentSection(c Certificate) section {
 
 func partitionSection(c Certificate) section {
 	s := section{title: "partitions", head: []string{"partition", "primary", "ballot", "fenced", "frozen decree", "frozen", "shipped decree", "shipped"}}
+	if c.Written+c.Deleted > 0 || c.Window != nil && c.Window.CatchUp > 0 { // rows were compared, no decrees
+		s.head = s.head[:4]
+		for _, p := range c.Partitions {
+			s.rows = append(s.rows, []string{fmt.Sprint(p.Partition), p.Primary, fmt.Sprint(p.Ballot), timeOfDay(p.Fenced)})
+		}
+		return s
+	}
 	for _, p := range c.Partitions {
 		s.rows = append(s.rows, []string{fmt.Sprint(p.Partition), p.Primary, fmt.Sprint(p.Ballot), timeOfDay(p.Fenced),
 			fmt.Sprint(p.Frozen), timeOfDay(p.FrozenAt), fmt.Sprint(p.Shipped), timeOfDay(p.ShippedAt)})
