@@ -46,7 +46,7 @@ func Ask(ctx context.Context, at Place, r Request) (Status, error) {
 		return Status{}, ErrNobody
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	status, err := ask(conn, r)
 	if ctx.Err() != nil {
 		return Status{}, ctx.Err()

@@ -19,15 +19,10 @@ import (
 
 func ptr(n int64) *int64 { return &n }
 
-// folder is a state folder with a short name, whatever the name of the test.
+// folder is a state folder.
 func folder(t *testing.T) Place {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return Place{Dir: dir, Name: "orders"}
+	return Place{Dir: t.TempDir(), Name: "orders"}
 }
 
 func serve(t *testing.T, at Place, p *pace.Pacer) *Server {

@@ -52,7 +52,7 @@ func Serve(at Place, run Run, pacer *pace.Pacer) (*Server, error) {
 	if err == nil {
 		for _, name := range names {
 			if conn, err := dial(name); err == nil {
-				conn.Close()
+				_ = conn.Close()
 				return nil, ErrServed
 			}
 		}
@@ -74,7 +74,7 @@ func (s *Server) listen() error {
 	if fits(direct) {
 		if err = s.bind(direct); err == nil {
 			if err := os.Remove(s.place.record()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				s.Close()
+				_ = s.Close()
 				return err
 			}
 			return nil
@@ -88,7 +88,7 @@ func (s *Server) listen() error {
 		return errors.Join(err, shortErr)
 	}
 	if err := s.place.write(short); err != nil {
-		s.Close()
+		_ = s.Close()
 		return err
 	}
 	return nil
@@ -140,7 +140,7 @@ func (s *Server) accept() {
 		select {
 		case s.slots <- struct{}{}:
 		default:
-			conn.Close() // more at once than any operator makes
+			_ = conn.Close() // more at once than any operator makes
 			continue
 		}
 		if !s.keep(conn) {
@@ -158,7 +158,7 @@ func (s *Server) keep(conn *net.UnixConn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		conn.Close()
+		_ = conn.Close()
 		return false
 	}
 	s.conns[conn] = true
@@ -169,7 +169,7 @@ func (s *Server) drop(conn *net.UnixConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, conn)
-	conn.Close()
+	_ = conn.Close()
 }
 
 // serve answers one caller's requests.
@@ -219,7 +219,7 @@ func (s *Server) Close() error {
 	s.closed = true
 	err := s.listener.Close()
 	for conn := range s.conns {
-		conn.Close()
+		_ = conn.Close()
 	}
 	s.mu.Unlock()
 	s.ended.Wait()

@@ -78,9 +78,10 @@ func (p *Pacer) advance(now time.Time) (over bool) {
 		e.next = now.Add(stepEvery)
 		return false
 	}
-	steps := 1 + now.Sub(e.next)/stepEvery
-	e.next = e.next.Add(steps * stepEvery)
-	e.share += float64(steps) * step
+	for !now.Before(e.next) && e.share < 1 {
+		e.next = e.next.Add(stepEvery)
+		e.share += step
+	}
 	if e.share >= 1 {
 		*e = ease{share: 1}
 		over = true
