@@ -31,6 +31,8 @@ const (
 	servedRows, restingRows = 4000, 2000
 	// servedRate is what the writers are to reach, over all of them. How much of it a loaded machine gives is told.
 	servedRate, servedWriters = 5000, 16
+	// servedFactor is sandbox.Config.TimeFactor.
+	servedFactor = 60
 )
 
 // served is a table on two clusters with clients that do not stop.
@@ -49,14 +51,14 @@ type served struct {
 	failed atomic.Pointer[error]
 }
 
-// newServed starts two clusters whose times are those of real ones divided by 30: more would make the machine's own
+// newServed starts two clusters whose times are those of real ones divided by servedFactor: more would make the machine's own
 // pauses look like those of servers.
 func newServed(t *testing.T) *served {
 	t.Helper()
 	s := &served{t: t, stop: make(chan struct{})}
 	open := map[string]*pegasus.Cluster{}
 	for name, at := range map[string]**sandbox.Cluster{"east": &s.east, "west": &s.west} {
-		c, err := sandbox.Start(t.Context(), sandbox.Config{Name: name, TimeFactor: 30, Seed: 1})
+		c, err := sandbox.Start(t.Context(), sandbox.Config{Name: name, TimeFactor: servedFactor, Seed: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -277,7 +279,7 @@ func TestVerifyATableThatIsDuplicated(t *testing.T) {
 	s.write = func(row pegasus.Row) error { return put(s.src, row) }
 	s.serve()
 	s.rounds(func() time.Duration {
-		shipping, err := s.live.Shipping(t.Context(), ref(), id, 10*time.Second/30)
+		shipping, err := s.live.Shipping(t.Context(), ref(), id, 10*time.Second/servedFactor)
 		if err != nil || shipping.Held != "" || shipping.Patience <= 0 {
 			t.Fatalf("%+v, %v", shipping, err)
 		}

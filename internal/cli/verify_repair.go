@@ -65,15 +65,16 @@ func (v *verification) notOurs() error {
 	return nil
 }
 
-// quietLimit is how long writes on the target may be seen before they count as those of clients: servers compute
-// rates over some ten seconds, in which they still show a copy that has just ended.
-const quietLimit = 30 * time.Second
+// quietSamples is how often writes on the target may be seen, Waits.Sample apart, before they count as those of clients:
+// servers compute rates over some ten seconds, in which they still show a copy that has just ended.
+const quietSamples = 30
 
 // quietTarget refuses when clients write to the target although nothing that is known of brings writes there: then
 // they have moved, whatever the state says.
 func (v *verification) quietTarget(ctx context.Context) error {
 	traffic := actuate.NewTraffic(v.actuators, v.env.Now)
-	until := v.env.Now().Add(quietLimit)
+	limit := quietSamples * v.env.Waits.Sample
+	until := v.env.Now().Add(limit)
 	said := false
 	for {
 		sample, err := traffic.Traffic(ctx, v.target)
@@ -86,7 +87,7 @@ func (v *verification) quietTarget(ctx context.Context) error {
 			return failf(codeRepairMoved, "if these are no clients, end them; if they write both tables by your own means, say how long a write may take: -patience 30s",
 				"clients write to %s, about %.0f times a second: it is the truth of what they write, and a repair would write over it", v.target, sample.WriteQPS)
 		case !said:
-			fmt.Fprintf(v.env.Stderr, "%s shows writes; looking for up to %s whether they are over\n", v.target, quietLimit)
+			fmt.Fprintf(v.env.Stderr, "%s shows writes; looking for up to %s whether they are over\n", v.target, limit)
 			said = true
 		}
 		timer := time.NewTimer(v.env.Waits.Sample)
