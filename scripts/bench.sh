@@ -9,10 +9,12 @@ cd "$(dirname "$0")/.."
 what=${1:?rates or large}
 shift
 case $what in
-  rates) bench=BenchmarkRates flags=(-benchtime 4s -timeout 1h) ;;
-  large) bench=BenchmarkLarge flags=(-benchtime 1x -timeout 3h) ;;
+  rates) command="make bench" bench=BenchmarkRates flags=(-benchtime 4s -timeout 1h) ;;
+  large) command="make bench-large" bench=BenchmarkLarge flags=(-benchtime 1x -timeout 3h) ;;
   *) echo "bench: $what is neither rates nor large" >&2; exit 1 ;;
 esac
+
+[ $# = 0 ] || command="scripts/bench.sh $what $*"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -21,7 +23,7 @@ failed=0
 "${GO:-go}" test -run '^$' -bench "^$bench\$" "${flags[@]}" ./internal/bench "$@" | tee "$work/out" || failed=1
 {
   echo "**Measured** on $(date -u +%F), $(nproc) CPUs ($(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1)), Linux $(uname -r | cut -d- -f1), $("${GO:-go}" env GOVERSION)," \
-    "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown). Load $before before and $(cut -d' ' -f1-3 /proc/loadavg) after; \`make bench${what/rates/}\`" | sed 's/benchlarge/bench-large/' 
+    "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown). Load $before before and $(cut -d' ' -f1-3 /proc/loadavg) after; \`$command\`"
   echo
   awk -v what="$what" -f scripts/bench-table.awk "$work/out"
 } >"$work/table"

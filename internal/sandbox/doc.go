@@ -40,6 +40,9 @@
 // primary ships, outbound.go how servers ask those of other clusters, and peers.go what
 // each server's configuration says of them.
 //
+// Load: capacity.go bounds what servers do per second, latency.go and the perf_*.go files are what they
+// report of it. pattern.go makes tables of tens of millions of rows that take a bit each.
+//
 // The package must not import the client packages (wire, pegasus): a mistake that
 // both sides share would be seen by no test. It shares only the codecs, which are
 // held to recordings of a real cluster.

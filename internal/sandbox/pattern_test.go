@@ -133,3 +133,28 @@ func TestPatternRowsChange(t *testing.T) {
 		}
 	}
 }
+
+// TestPatternOfAnotherProcess asks for a pattern, and for a capacity, over the control socket.
+func TestPatternOfAnotherProcess(t *testing.T) {
+	dir := t.TempDir()
+	up(t, dir)
+	remote := Remote{Dir: dir}
+	table := LoadRequest{Cluster: "a", Table: "t", Partitions: 4, Replicas: 1}
+	if err := remote.Pattern(t.Context(), table, PatternSpec{Rows: 100, ValueSize: 8, Slots: 8}); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := remote.Dump(t.Context(), "a", "t", &out); err != nil || bytes.Count(out.Bytes(), []byte("\n")) != 100 {
+		t.Errorf("%d lines, %v", bytes.Count(out.Bytes(), []byte("\n")), err)
+	}
+	if err := remote.Pattern(t.Context(), table, PatternSpec{Rows: 100, ValueSize: 8, Slots: 6}); err == nil {
+		t.Error("six slots are taken")
+	}
+	out.Reset()
+	if err := remote.Inject(t.Context(), "a", Fault{Kind: FaultCapacity, Rows: 100, Bytes: 1e6}, &out); err != nil || out.String() != "fault 1: capacity\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	if err := remote.Clear(t.Context(), "a", 1); err != nil {
+		t.Error(err)
+	}
+}
