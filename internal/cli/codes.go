@@ -1,7 +1,7 @@
 package cli
 
 // Codes of what goes wrong in a command itself, beside those of schema (PM10xx), plan (PM2xxx) and
-// apply (PM30xx). A code keeps its meaning for ever.
+// apply (PM30xx). A code keeps its meaning for ever; PM1940 was a flag of a later release.
 const (
 	codeNoMigration       = "PM1900" // none is declared
 	codeWhichOne          = "PM1901" // several are declared, none is named
@@ -23,7 +23,6 @@ const (
 	codeNoCertificate     = "PM1933"
 	codeMetrics           = "PM1934"
 	codeHistory           = "PM1935" // a warning: a run goes on without one
-	codeNotYet            = "PM1940" // a flag of a later release
 	codeRepairMoved       = "PM1941" // clients are on the target: it is the truth
 	codeRepairNotOurs     = "PM1942" // another migration is at work, or the target takes no writes
 	codeRepairFailed      = "PM1943"

@@ -17,6 +17,7 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/view"
 	"github.com/pegmigrate/pegmigrate/plan"
+	"github.com/pegmigrate/pegmigrate/state"
 )
 
 // refuse says why the target must not be written to, before anything is compared for it.
@@ -27,6 +28,11 @@ func (v *verification) refuse(ctx context.Context) error {
 	if slices.Contains(v.facts.TargetTable.Duplications, v.facts.Source.Name) {
 		return failf(codeRepairMoved, "compare with `"+v.command()+"`",
 			"%s is duplicated to %s: what a repair writes would be shipped back to %s, over what clients write there", v.target, v.facts.Source.Name, v.source)
+	}
+	if deny := v.facts.SourceTable.Envs[plan.EnvDeny]; deny != "" && v.doc != nil && v.doc.Outcome == state.OutcomeDone {
+		return failf(codeRepairMoved, "if clients have not moved, lift the fence of "+v.source.String()+" first: `pegmigrate doctor` says how",
+			"the migration is finished and %s stays closed (%s is %q): clients are on %s, or are led there, and a repair would write over what they write",
+			v.source, plan.EnvDeny, deny, v.target)
 	}
 	if v.feed.by != "" {
 		return nil // its writes are no sign of clients that moved

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
 )
@@ -29,13 +30,17 @@ func unequal() event.Verified {
 func TestVerifiedText(t *testing.T) {
 	var b bytes.Buffer
 	for _, v := range []event.Verified{unequal(), {Step: "verify", SourceRows: 3, TargetRows: 2, Differences: 1, Missing: 1},
-		{Step: "verify", SourceRows: 200000, TargetRows: 200000, Round: 1}} {
+		{Step: "verify", SourceRows: 200000, TargetRows: 200000, Round: 1},
+		{Step: "verify", SourceRows: 10, TargetRows: 9, Differences: 1, Missing: 1, Drifted: 3, Open: 2, Cut: true, Patience: 40 * time.Second,
+			FirstDiffering: []event.Difference{{Kind: event.Missing, HashKey: `"k"`, SortKey: `""`, Age: 62 * time.Second}}},
+		{Step: "verify", Mode: "sample", Sample: 0.01, SourceRows: 900, TargetRows: 900, Confidence: "9 rows of 900 were read on both sides"},
+		{Step: "verify", Mode: "count", SourceRows: 900, TargetRows: 900}, {Step: "verify", Mode: "count", SourceRows: 900, TargetRows: 899, Differences: 1, Missing: 1}} {
 		if err := VerifiedText(&b, v, Plain()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	golden(t, "verified.txt", b.Bytes())
-	if n := strings.Count(b.String(), "  hash "); n != shownDifferences {
-		t.Errorf("%d differences are listed, want %d", n, shownDifferences)
+	if n := strings.Count(b.String(), "  hash "); n != shownDifferences+1 {
+		t.Errorf("%d differences are listed, want %d", n, shownDifferences+1)
 	}
 }
