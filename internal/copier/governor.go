@@ -27,7 +27,7 @@ const (
 	smallest = 4
 	// first is the share of the full window that a copy begins with: a target that can do little
 	// must not get thousands of writes at once, which it would still be doing when they time out.
-	first = 32
+	first = 128
 	// calmest bounds how long nothing is decided after the window shrank: answers that come meanwhile
 	// are of writes that were sent before.
 	calmest = 10

@@ -52,15 +52,15 @@ func TestGovernorToleratesRareTimeouts(t *testing.T) {
 func TestGovernorOpensTheWindow(t *testing.T) {
 	win := newWindow(2048, 1<<20)
 	g := newGovernor(win, nil)
-	if n := win.limit.Load(); n != 64 {
+	if n := win.limit.Load(); n != 16 {
 		t.Errorf("begins with %d", n)
 	}
-	for range 5 {
+	for range 7 {
 		g.acked.Add(uint64(win.limit.Load()))
 		g.step()
 	}
 	if n := win.limit.Load(); n != 2048 {
-		t.Errorf("%d after five ticks", n)
+		t.Errorf("%d after seven ticks", n)
 	}
 	if limit, why := g.reason(); limit != "" || why != "" {
 		t.Errorf("%q, %q", limit, why)

@@ -81,7 +81,11 @@ func TestCopyFilters(t *testing.T) {
 				if d := diff(dst.rows, want); d != "" || len(j.errors) > 0 {
 					t.Error(d, j.errors)
 				}
-				if left := uint64(all - len(want)); result.Rows != uint64(len(want)) || deaf && result.Filtered != left {
+				left := uint64(all - len(want))
+				if filter.HashKey.Kind == rowfilter.Exact {
+					left = 0 // nothing else is read
+				}
+				if result.Rows != uint64(len(want)) || deaf && result.Filtered != left {
 					t.Errorf("%d rows, %d filtered; want %d, %d", result.Rows, result.Filtered, len(want), left)
 				}
 			})
@@ -292,5 +296,37 @@ func TestCopyBoundsMultiPutsInFlight(t *testing.T) {
 	dst.close()
 	if d := diff(dst.rows, wanted(src)); d != "" || dst.peak > 2*3+2 || dst.multi < 400 {
 		t.Errorf("%s; %d in flight, %d multi_puts", d, dst.peak, dst.multi)
+	}
+}
+
+// An exact hash key is read where it lies, whatever its bytes; rows nearby are left out.
+func TestCopyOfOneHashKey(t *testing.T) {
+	hashes := []string{"", "\x00", "\x00\x00", "\x01", "a", "a\x00", "a\x01", "a\xff", "b", "b\x00", "\xff", "\xff\xff", "\xff\xff\xff"}
+	for _, hash := range hashes {
+		src := scantest.New(3)
+		for _, h := range hashes {
+			for _, s := range []string{"", "\x00", "s", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
+				src.Put(Row{Key: key(h, s), Value: []byte("v")})
+			}
+		}
+		want := wanted(src)
+		maps.DeleteFunc(want, func(_ string, row Row) bool {
+			h, _, _ := pegkey.Decode(row.Key)
+			return string(h) != hash
+		})
+		read := 0
+		src.Visit = func(_ int32, rows int) error { read += rows; return nil }
+		src.Deaf = true
+		dst := newTarget(1, 1)
+		opts := quick()
+		opts.Workers, opts.Filter.HashKey = 1, rowfilter.Match{Kind: rowfilter.Exact, Pattern: []byte(hash)}
+		result, err := Run(t.Context(), src, dst, nil, opts, func([]Cursor) error { return nil }, nil)
+		dst.close()
+		if d := diff(dst.rows, want); d != "" || err != nil {
+			t.Errorf("%q: %s, %v", hash, d, err)
+		}
+		if result.Rows != 4 || read > 10 || !result.Cursors[0].Done || !result.Cursors[2].Done {
+			t.Errorf("%q: %d rows, %d read, %+v", hash, result.Rows, read, result.Cursors)
+		}
 	}
 }

@@ -129,7 +129,7 @@ func newRun(src Source, dst Target, resume []Cursor, opts Options) (*run, error)
 	for i, index := range chosen {
 		c, begun := cursors[index]
 		if !begun {
-			c = Cursor{Partition: index, Digests: Digests{Start: r.start}, Options: meaning}
+			c = opts.beginning(Cursor{Partition: index, Digests: Digests{Start: r.start}, Options: meaning}, r.count)
 		}
 		r.parts[i] = newPartition(r, c)
 	}
