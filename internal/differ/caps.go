@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/internal/idl"
 	"github.com/pegmigrate/pegmigrate/internal/pace"
+	"github.com/pegmigrate/pegmigrate/internal/pegasus"
+	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
 // caps are what the pacer allows. A key costs one row on either side.
@@ -45,4 +48,12 @@ func (r *run) limit() (limit, why string) {
 		return "reading slowed down", s.text
 	}
 	return state.Limit, state.Reason
+}
+
+// refused slows the reading down when servers say that they can do no more.
+func (c *caps) refused(retry scan.Retry, text string) {
+	switch code, _ := pegasus.CodeOf(retry.Err); code {
+	case idl.ErrBusy, idl.ErrCapacityExceeded:
+		c.pacer.Refused("reading", text)
+	}
 }

@@ -327,6 +327,7 @@ func (r *run) onRetry(retry scan.Retry) {
 		text += " from " + retry.Addr
 	}
 	r.lastRetry.Store(&seenRetry{text, time.Now()})
+	r.caps.refused(retry, text)
 }
 
 // result adds up the finished units.
