@@ -30,7 +30,7 @@ func (o *Options) beginning(c Cursor, count int32) Cursor {
 }
 
 // tail is what keys between before and its argument have to begin with, behind the hash key of before.
-var tail = []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+const tail = "\xff\xff\xff\xff\xff\xff\xff\xff"
 
 // before is a key that sorts before the first one of a hash key, and behind nearly everything else that does;
 // empty for the start of the partition.
