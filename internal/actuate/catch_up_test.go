@@ -1,0 +1,129 @@
+package actuate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pegmigrate/pegmigrate/apply"
+	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/internal/idl"
+	"github.com/pegmigrate/pegmigrate/internal/pegasus"
+	"github.com/pegmigrate/pegmigrate/internal/pegkey"
+	"github.com/pegmigrate/pegmigrate/internal/sandbox"
+)
+
+// planted makes the source what clients made of it since it was copied: rows that the target lacks, rows that it
+// should not have any more, other values and other expiries, n of each.
+func (w *liveWorld) planted(n int) {
+	w.t.Helper()
+	for i := range n {
+		for _, row := range []pegasus.Row{
+			{Key: rowKey(10_000 + i), Value: []byte("new"), Expire: 700_000_000},
+			{Key: rowKey(i)},
+			{Key: rowKey(1000 + i), Value: []byte("changed")},
+			{Key: rowKey(2000 + i), Value: fmt.Appendf(nil, "loaded %d", 2000+i), Expire: 800_000_000},
+		} {
+			if err := w.write(w.src, row); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+}
+
+func sourcePartition(key []byte) int32 { return pegkey.Partition(pegkey.HashRaw(key), 4) }
+
+func (w *liveWorld) catchUp(job apply.CatchUpJob) (apply.CatchUpOutcome, error) {
+	job.Source, job.Target, job.Report = ref(), west(), func(event.MoveProgress) {}
+	return (&CatchUps{w.live}).CatchUp(w.t.Context(), job)
+}
+
+func dumped(t *testing.T, c *sandbox.Cluster) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	if err := c.Dump(ref().Table, func(row sandbox.Row) error {
+		out[string(row.Key)] = fmt.Sprintf("%s@%d", row.Value, row.Expire)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Partition counts that are compared in the order of keys, and ones that are compared by digests.
+func TestCatchUpBringsOverWhatDiffers(t *testing.T) {
+	for _, partitions := range []int32{4, 16, 5} {
+		for _, live := range []bool{false, true} {
+			t.Run(fmt.Sprintf("4 to %d, live %v", partitions, live), func(t *testing.T) {
+				w := newLiveWorld(t, sandbox.Config{}, partitions)
+				w.planted(25)
+				var kept json.RawMessage
+				out, err := w.catchUp(apply.CatchUpJob{Live: live, Keep: func(k json.RawMessage) { kept = k }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				found := out.Found
+				if found.Missing != 25 || found.Extra != 25 || found.Changed != 25 || found.ExpiryDiffers != 25 || out.Written != 75 || out.Deleted != 25 || !out.Equal() {
+					t.Errorf("%+v", out)
+				}
+				if diff := cmp.Diff(dumped(t, w.east), dumped(t, w.west)); diff != "" {
+					t.Errorf("rows (-source +target)\n%s", diff)
+				}
+				if (kept == nil) != live {
+					t.Errorf("kept: %s", kept)
+				}
+				if live {
+					return
+				}
+				// Into partition 1 a write leaks; what was compared of the others counts.
+				leaked := pegasus.Row{Value: []byte("leaked")}
+				for i := 500; ; i++ {
+					if leaked.Key = rowKey(i); sourcePartition(leaked.Key) == 1 {
+						break
+					}
+				}
+				if err := w.write(w.src, leaked); err != nil {
+					t.Fatal(err)
+				}
+				again, err := w.catchUp(apply.CatchUpJob{Before: kept, Recheck: []int32{1}})
+				if err != nil || again.Written != 1 || again.Deleted != 0 || !again.Equal() || again.Found.SourceRows != liveRows {
+					t.Errorf("%+v, %v", again, err)
+				}
+				if diff := cmp.Diff(dumped(t, w.east), dumped(t, w.west)); diff != "" {
+					t.Errorf("rows (-source +target)\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// A row that cannot be written ends the pass with that error.
+func TestCatchUpThatCannotWrite(t *testing.T) {
+	w := newLiveWorld(t, sandbox.Config{}, 8)
+	w.planted(5)
+	if _, err := w.west.Inject(sandbox.Fault{Kind: sandbox.FaultFail, RPC: "put", Code: idl.ErrInvalidData}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.catchUp(apply.CatchUpJob{})
+	var op *pegasus.OpError
+	if !errors.As(err, &op) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// A misplaced row cannot be mended by a write: it stays a difference.
+func TestCatchUpLeavesMisplacedRows(t *testing.T) {
+	w := newLiveWorld(t, sandbox.Config{}, 8)
+	key := rowKey(7)
+	wrong := (sourcePartition(key) + 1) % 4
+	if err := w.east.PutAt(ref().Table, sandbox.Row{Key: key, Value: []byte("lost"), Partition: wrong}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.catchUp(apply.CatchUpJob{})
+	if err != nil || out.Equal() || out.Left != 1 || out.Written != 0 {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
