@@ -36,6 +36,7 @@ const (
 	CodeLag           = "PM3042" // the target does not catch up
 	CodeTraffic       = "PM3043" // clients are not seen to have moved
 	CodeLoss          = "PM3044" // servers lost mutations that they had to ship
+	CodeIndex         = "PM3046" // a row has no place in a geo index
 )
 
 // share writes a part of a whole in percent.
@@ -99,10 +100,15 @@ type DifferencesError struct {
 	SourceRows, TargetRows uint64
 	// Hint says what to do, "" for what helps after a copy.
 	Hint string
+	// Text says what differs when it is not source and target.
+	Text string
 }
 
 // Error implements error.
 func (e *DifferencesError) Error() string {
+	if e.Text != "" {
+		return e.Step + ": " + e.Text
+	}
 	s := fmt.Sprintf("%s: source and target differ in %s", e.Step, plan.Counted(e.Count, "row"))
 	switch e.Mode {
 	case plan.VerifyCount:

@@ -42,6 +42,10 @@ func (r *Run) runnerOf(step plan.Step) (runner, error) {
 		return &evictRunner{base: base, a: a}, nil
 	case plan.Copy:
 		return &copyRunner{base, a}, nil
+	case plan.CreateIndex:
+		return &createRunner{base, plan.CreateTable(a)}, nil
+	case plan.BuildIndex:
+		return &indexRunner{base: base, a: a}, nil
 	case plan.CatchUp:
 		return &catchUpRunner{base: base, a: a}, nil
 	case plan.Verify:

@@ -137,6 +137,8 @@ func (b base) adoptable(s TableState, memory created) error {
 	switch a := step.Action.(type) {
 	case plan.CreateTable:
 		return (&createRunner{b, a}).plausible(s, memory)
+	case plan.CreateIndex:
+		return (&createRunner{b, plan.CreateTable(a)}).plausible(s, memory)
 	case plan.Restore:
 		return (&restoreRunner{base: b, a: a}).plausible(s, memory)
 	}

@@ -173,6 +173,8 @@ type World struct {
 	Engine Engine
 	// CatchUps serves copies that are caught up behind a fence; nil where a plan has none.
 	CatchUps CatchUps
+	// Indexes serves copies with a geo index; nil where a plan has none.
+	Indexes Indexes
 	// The rest serves method duplication and cut-overs; nil where a plan has none.
 	Duplications Duplications
 	Levels       Levels

@@ -209,7 +209,7 @@ func (Verify) sealed()       {}
 // ? wait or prove, ! clients notice, = wait for a person.
 func Symbol(a Action) string {
 	switch a.(type) {
-	case CreateTable, AddDuplication, AddReturn, Backup:
+	case CreateTable, CreateIndex, AddDuplication, AddReturn, Backup:
 		return "+"
 	case Own, SetEnvs, RestoreEnvs, ParkTTL, LiftFence, ParkEnvs, UnparkEnvs, HoldBalancer, ReleaseBalancer,
 		LimitRate, RestoreRate, SetUsage, RestoreUsage, RestoreLevel, ManualCompact:
@@ -217,7 +217,7 @@ func Symbol(a Action) string {
 	case Disown, DropTable, RemoveDuplication, DeleteEnvs, RemoveReturn,
 		RemoveBackup, RemoveStaging, CancelBulkLoad:
 		return "-"
-	case Copy, CatchUp, Restore, Split, BulkLoad, RepairResurrected:
+	case Copy, CatchUp, BuildIndex, Restore, Split, BulkLoad, RepairResurrected:
 		return ">"
 	case AwaitHealthy, Quiesce, Verify, FollowDuplication, AwaitLag, CompareLive, Drain, RecheckKeys, ProveTraffic, AwaitReturn,
 		VerifyBackup, VerifyBackupRows, AwaitCompaction, ProveDualWrite:

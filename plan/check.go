@@ -69,6 +69,8 @@ const (
 	CodeThrottled         = "PM2162"
 	CodeWriteSize         = "PM2163"
 	CodeStopIf            = "PM2164" // a threshold that stops rows at once, or soon
+	CodeIndexExists       = "PM2165" // the table of a geo index is there already
+	CodeIndexNotes        = "PM2166" // what a geo index is made without
 	CodeDupVersion        = "PM2201" // two versions between which a duplication never gets to its log
 	CodeDupDisabled       = "PM2202"
 	CodeDupConfig         = "PM2203" // ids or addresses are missing in a server's configuration

@@ -15,6 +15,7 @@ func (b *builder) checkOptions(method *schema.CopyMethod) {
 	b.checkMerged(o, place)
 	b.checkPart(o, place)
 	b.checkHeld(place)
+	b.checkGeo(method)
 }
 
 // checkPartitions refuses partitions that the source does not have.
@@ -110,7 +111,7 @@ func (b *builder) checkHeld(place string) {
 		total, available = total+n.DiskTotal, available+n.DiskAvailable
 	}
 	_, bytes := b.expected()
-	need := bytes * uint64(max(b.replicas, 1))
+	need := bytes * uint64(max(b.replicas, 1)) * b.copies()
 	if total > 0 && float64(available)-float64(need) < floor*float64(total) {
 		b.checks.warn(CodeStopIf, place, "make room on its servers, or lower stop_if.disk_free",
 			"%s takes about %s of the %s left on %s: stop_if.disk_free = %s is likely to stop the copy before its end", b.target, Bytes(need), Bytes(available),

@@ -202,7 +202,7 @@ func (b *builder) checkDisk(place string) {
 	for _, n := range b.f.Target.Nodes {
 		available += n.DiskAvailable
 	}
-	need := b.f.SourceTable.Bytes * uint64(max(b.replicas, 1))
+	need := b.f.SourceTable.Bytes * uint64(max(b.replicas, 1)) * b.copies()
 	if available == 0 || need == 0 {
 		return
 	}

@@ -30,8 +30,8 @@ func (b *builder) copySteps(method *schema.CopyMethod) []Step {
 	default:
 		steps = append(steps, b.moveSteps(method, limits)...)
 	}
-	if len(b.envs.late) > 0 {
-		steps = append(steps, b.lateEnvs())
+	if method.Geo == nil {
+		steps = append(steps, b.lateSteps()...)
 	}
 	if method.Fences() && b.m.After.Source != schema.AfterKeepFenced {
 		steps = append(steps, b.gate(schema.GateUnfence, "before the source takes writes again")...)
@@ -42,6 +42,9 @@ func (b *builder) copySteps(method *schema.CopyMethod) []Step {
 			Impact:   "writes are accepted again on every partition, one config sync later",
 			Estimate: estimateSync(b.f.Source.ConfigSync),
 		})
+	}
+	if method.Geo != nil { // an index is of rows that no env has changed
+		steps = append(append(steps, b.indexSteps(method)...), b.lateSteps()...)
 	}
 	return append(steps, Step{
 		ID:     "disown",
@@ -118,6 +121,14 @@ func (b *builder) undoEnvs(envs map[string]string) Action {
 		return nil
 	}
 	return RestoreEnvs{Table: b.target, Keys: sortedKeys(envs)}
+}
+
+// lateSteps is the step of lateEnvs, where there are any.
+func (b *builder) lateSteps() []Step {
+	if len(b.envs.late) == 0 {
+		return nil
+	}
+	return []Step{b.lateEnvs()}
 }
 
 func (b *builder) lateEnvs() Step {

@@ -72,6 +72,7 @@ func TestGoldenCopies(t *testing.T) {
 			m.Limits.WriteReject, m.After.Source = 5*time.Minute, schema.AfterKeepFenced
 			return m, f
 		},
+		"copy_geo": geoCopy,
 		"copy_windows": func() (*schema.Migration, plan.Facts) {
 			m, f := copyOrders(&schema.CopyMethod{SourceWrites: schema.SourceWritesStopped})
 			m.Limits = nightly()

@@ -46,6 +46,9 @@ func fingerprint(f Facts) []Fact {
 	if f.Traffic != nil { // the window of a catch-up is made of it
 		put("source.config_sync", "%s", f.Source.ConfigSync)
 	}
+	if f.Index != nil {
+		put("target.index", "%s", map[bool]string{false: "absent", true: "present"}[f.Index.Table != nil])
+	}
 	if f.Duplication != nil {
 		duplicationFacts(put, f)
 	}

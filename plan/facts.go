@@ -12,6 +12,8 @@ type Facts struct {
 	Owned *Ownership
 	// Traffic is what clients do to the source, for a copy that is caught up; nil when it was not asked for.
 	Traffic *TrafficFacts
+	// Index is what stands where a copy with a geo block makes its index; nil when it was not asked for.
+	Index *IndexFacts
 	// Duplication is what method duplication rests on; nil for other methods.
 	Duplication *DuplicationFacts
 	// Files is what the methods that go through files rest on; nil when it was not asked for.
@@ -21,6 +23,14 @@ type Facts struct {
 // TrafficFacts are rates of requests per second by clients, as the servers count them.
 type TrafficFacts struct {
 	ReadQPS, WriteQPS float64
+}
+
+// IndexFacts is what is known of tables of a geo index.
+type IndexFacts struct {
+	// Table is the one that has the name of the target's index, nil when there is none.
+	Table *TableFacts
+	// OnSource says that the source has an index of its own.
+	OnSource bool
 }
 
 // ClusterFacts is what one cluster says of itself.

@@ -98,6 +98,10 @@ func withLimits(steps []Step, limits CopyLimits, f Facts) []Step {
 		case Verify:
 			a.Limits = limits
 			s.Action, s.Estimate = a, estimateMove(rows, bytes, limits, true)
+		case BuildIndex:
+			a.Limits = limits
+			a.Limits.WriteReject = 0
+			s.Action = a
 		case CompareLive:
 			a.Limits = limits
 			s.Action, s.Estimate = a, estimateMove(rows, bytes, limits, true)
@@ -123,7 +127,7 @@ func (b *builder) checkIdentity(begun *Plan) {
 		return
 	}
 	b.checks.fail(CodeIdentity, b.place(b.m.Range),
-		"put the declaration back (limits, approve, lag_threshold, traffic_proof, proxies, multi_set*, scan_batch and timeout may change), or `pegmigrate rollback` first",
+		"put the declaration back (limits, approve, lag_threshold, traffic_proof, proxies, multi_set*, scan_batch, timeout and on_undecodable may change), or `pegmigrate rollback` first",
 		"migration %q was begun with another declaration: tables, method, envs or verification changed since", b.m.Name)
 }
 

@@ -20,6 +20,9 @@ func (b *builder) resumeCopy(p *Plan, method *schema.CopyMethod) {
 		case Verify:
 			a.Options = o
 			s.Action, s.Estimate = a, s.Estimate.within(b.m.Limits.Window)
+		case BuildIndex:
+			a.Geo = geoOptions(method)
+			s.Action, s.Why = a, whyIndex(a.Geo)
 		}
 		p.Steps[i] = s
 	}

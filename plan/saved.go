@@ -96,6 +96,8 @@ func decoders() map[string]func([]byte) (Action, error) {
 		Quiesce{}.Kind():           decodeAs[Quiesce],
 		Copy{}.Kind():              decodeAs[Copy],
 		CatchUp{}.Kind():           decodeAs[CatchUp],
+		CreateIndex{}.Kind():       decodeAs[CreateIndex],
+		BuildIndex{}.Kind():        decodeAs[BuildIndex],
 		Verify{}.Kind():            decodeAs[Verify],
 		ParkEnvs{}.Kind():          decodeAs[ParkEnvs],
 		UnparkEnvs{}.Kind():        decodeAs[UnparkEnvs],

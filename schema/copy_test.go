@@ -27,6 +27,10 @@ func TestCopyOptionsAreRead(t *testing.T) {
 			HashKey: "exact:", DropValue: true, Overwrite: OverwriteNeverUnatomic, MultiSet: MultiSetOff,
 		}},
 		"live": {SourceWrites: SourceWritesCatchUp, CopyOptions: plain()},
+		"places": {SourceWrites: SourceWritesStopped, CopyOptions: CopyOptions{Overwrite: OverwriteAlways, MultiSet: MultiSetAuto,
+			Geo: &Geo{LatitudeIndex: 5, LongitudeIndex: 4, MinLevel: 12, OnUndecodable: UndecodableFail}}},
+		"boxes": {SourceWrites: SourceWritesStopped, CopyOptions: CopyOptions{DropTTL: true, Overwrite: OverwriteAlways, MultiSet: MultiSetAuto,
+			Geo: &Geo{LongitudeIndex: 1, OnUndecodable: UndecodableSkip}}},
 	} {
 		if diff := cmp.Diff(Method(want), cfg.Migration(name).Method); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -23,6 +23,8 @@ type CopyOptions struct {
 	MultiSetRows, MultiSetConcurrency, ScanBatch int
 	// Timeout is of one request; 0 leaves it to the engine.
 	Timeout time.Duration
+	// Geo declares an index of positions beside the target; nil for none.
+	Geo *Geo
 }
 
 // Overwrite says what becomes of rows that the target has.

@@ -38,6 +38,7 @@ func (l *loader) decodeCopyOptions(c *content) CopyOptions {
 			l.errorf(CodeLimit, c.attrs["timeout"].Expr.Range(), `like "5s"`, `"timeout" must be from 100ms to 10m`)
 		}
 	}
+	out.Geo = l.decodeGeo(c.block("geo"))
 	return out
 }
 

@@ -37,7 +37,7 @@ func elsewhere(where string, specs []attrSpec) []attrSpec {
 }
 
 func specOf(method string, groups ...[]attrSpec) bodySpec {
-	out := bodySpec{what: fmt.Sprintf("the block of method %q", method)}
+	out := bodySpec{what: fmt.Sprintf("the block of method %q", method), blocks: []blockSpec{{name: "geo", elsewhere: copyOnly}}}
 	for _, g := range groups {
 		out.attrs = append(out.attrs, g...)
 	}

@@ -79,6 +79,12 @@
 //	    multi_set_concurrency = 20                # multi_sets in flight per source partition, up to 1024
 //	    scan_batch            = 1000              # rows of one scan request, up to 1000
 //	    timeout               = "5s"              # of one request, from 100ms to 10m
+//	    geo {                                     # also the index of positions, some_orders_geo
+//	      latitude_index  = 5                     # pieces of the value between '|', from 0 on
+//	      longitude_index = 4
+//	      min_level       = 12                    # S2 level of its hash keys, up to 29
+//	      on_undecodable  = "fail"                # fail | skip: rows without a position
+//	    }
 //	  }
 //	  limits {                                    # these two hold rows, so they exclude "fenced"
 //	    window = ["22:00-06:00 Asia/Shanghai"]    # when rows may move, daily; without a zone UTC
@@ -223,6 +229,11 @@
 // is being duplicated; "never_unatomic" reads and then writes, so that a row which a client writes in between is
 // written over. Neither goes with multi_set = "on", whose requests have no condition, and copy_value = false not
 // with a filter of values.
+//
+// A geo block makes the index that Pegasus' geo client keeps beside a table, in a table of the target's name and
+// "_geo", which must be absent. It is made from the target's rows when they are proven. Its arguments are those of
+// section [geo_client.lib] of the clients, whose defaults are the ones shown. It goes neither with copy_value = false
+// nor with if_exists = "merge".
 //
 // With source_writes = "catch_up" clients write while rows are copied; then their writes are rejected for as
 // long as it takes to compare both tables and to copy what differs, deletes included, within

@@ -22,7 +22,7 @@ func TestDocumentationIsComplete(t *testing.T) {
 	}
 	words := slices.Collect(maps.Keys(functions("", nil)))
 	specs := []bodySpec{topLevelSpec(), variableSpec(), validationSpec(), clusterSpec(), migrationSpec(), sourceSpec(false),
-		targetSpec(), limitsSpec(), sendRateSpec(), stopIfSpec(), afterSpec(), copySpec(), duplicationSpec(), cutoverSpec(), metaProxySpec(),
+		targetSpec(), limitsSpec(), sendRateSpec(), stopIfSpec(), afterSpec(), copySpec(), geoSpec(), duplicationSpec(), cutoverSpec(), metaProxySpec(),
 		verifySpec(methodParts{when: true, sample: true}), providerSpec(), backupSourceSpec(),
 		specOf("", backupArguments(), splitArguments(), []attrSpec{{name: "drop_expired"}, {name: "skip_bad_partition"}})}
 	for _, s := range specs {

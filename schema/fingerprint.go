@@ -42,6 +42,7 @@ type copied struct {
 	DropTTL    bool      `json:"drop_ttl,omitempty"`
 	DropValue  bool      `json:"drop_value,omitempty"`
 	Overwrite  Overwrite `json:"overwrite,omitempty"`
+	Geo        *geo      `json:"geo,omitempty"`
 }
 
 func copiedOf(o CopyOptions) *copied {
@@ -49,7 +50,8 @@ func copiedOf(o CopyOptions) *copied {
 	if o.Overwrite != OverwriteAlways {
 		out.Overwrite = o.Overwrite
 	}
-	if len(out.Partitions) == 0 && out.HashKey == "" && out.SortKey == "" && out.Value == "" && !out.DropTTL && !out.DropValue && out.Overwrite == "" {
+	out.Geo = geoOf(o.Geo)
+	if out.Geo == nil && len(out.Partitions) == 0 && out.HashKey == "" && out.SortKey == "" && out.Value == "" && !out.DropTTL && !out.DropValue && out.Overwrite == "" {
 		return nil
 	}
 	return &out
@@ -62,6 +64,7 @@ type tuning struct {
 	MultiSetConcurrency int      `json:"multi_set_concurrency,omitempty"`
 	ScanBatch           int      `json:"scan_batch,omitempty"`
 	Timeout             int64    `json:"timeout,omitempty"`
+	SkipUnplaced        bool     `json:"skip_unplaced,omitempty"`
 }
 
 func tuningOf(o CopyOptions) *tuning {
@@ -70,6 +73,7 @@ func tuningOf(o CopyOptions) *tuning {
 	if out.MultiSet == MultiSetAuto {
 		out.MultiSet = ""
 	}
+	out.SkipUnplaced = o.Geo != nil && o.Geo.OnUndecodable == UndecodableSkip
 	if out == (tuning{}) {
 		return nil
 	}

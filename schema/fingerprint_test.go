@@ -54,6 +54,7 @@ func TestFingerprints(t *testing.T) {
 		"overwrite":        {change(`method "copy" {`, "method \"copy\" {\n overwrite = \"never\"\n"), false, false},
 		"multi_set":        {change(`method "copy" {`, "method \"copy\" {\n multi_set = \"off\"\n"), false, true},
 		"scan batch":       {change(`method "copy" {`, "method \"copy\" {\n scan_batch = 10\n timeout = \"9s\"\n"), false, true},
+		"geo":              {change(`method "copy" {`, "method \"copy\" {\n geo {\n }\n"), false, false},
 		"window":           {change(`method "copy" {`, "limits {\n window = [\"22:00-06:00\"]\n }\n method \"copy\" {"), false, true},
 		"stop_if":          {change(`method "copy" {`, "limits {\n stop_if {\n target_p99 = \"1s\"\n }\n }\n method \"copy\" {"), false, true},
 		"sample":           {change(`method "copy" {`, "verify {\n mode = \"sample\"\n }\n method \"copy\" {"), false, false},

@@ -9,7 +9,9 @@ import (
 )
 
 func copySpec() bodySpec {
-	return specOf("copy", []attrSpec{{name: "source_writes"}}, copyArguments(), duplicationArguments(), fileMethodArguments())
+	spec := specOf("copy", []attrSpec{{name: "source_writes"}}, copyArguments(), duplicationArguments(), fileMethodArguments())
+	spec.blocks = []blockSpec{{name: "geo"}}
+	return spec
 }
 
 func (l *loader) decodeCopy(b *hclsyntax.Block) *CopyMethod {
@@ -39,6 +41,7 @@ func (m *CopyMethod) check(l *loader, mig *Migration, c *content) {
 		l.errorf(CodeOtherMethod, b.DefRange(), "remove it; after a copy clients are moved by hand", "the block \"cutover\" belongs to %s; method \"copy\" does not understand it", duplicationOnly)
 	}
 	m.checkOptions(l, c.block("method"))
+	m.checkGeo(l, mig, c.block("method"))
 	m.checkLimits(l, mig, c)
 	m.checkVerify(l, mig, c)
 	if m.SourceWrites == SourceWritesCatchUp {

@@ -183,6 +183,9 @@ func (s *session) observe(ctx context.Context) (plan.Facts, error) {
 	if c, ok := m.Method.(*schema.CopyMethod); ok && c.SourceWrites == schema.SourceWritesCatchUp {
 		opts = append(opts, observe.WithTraffic())
 	}
+	if c, ok := m.Method.(*schema.CopyMethod); ok && c.Geo != nil {
+		opts = append(opts, observe.WithIndex())
+	}
 	opts = append(opts, observe.WithFiles(m, s.stores, s.env.Now))
 	source := observe.Side{Table: m.Source.Table}
 	if c := m.Source.Cluster; c != nil {

@@ -14,6 +14,7 @@ func (s *session) world() apply.World {
 		Fences:   actuate.NewFences(s.actuators),
 		Engine:   actuate.NewEngine(s.actuators, s.env.Now),
 		CatchUps: actuate.NewCatchUps(s.actuators, s.env.Now),
+		Indexes:  actuate.NewIndexes(s.actuators, s.env.Now),
 
 		Live:   actuate.NewLive(s.actuators, s.env.Now),
 		Routes: s.env.routes(s.actuators),

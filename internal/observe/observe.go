@@ -25,6 +25,7 @@ type options struct {
 	duplication *duplicationLook
 	files       *filesLook
 	traffic     bool
+	index       bool
 }
 
 // WithTraffic asks also for what clients do to the source, Facts.Traffic.
@@ -83,6 +84,12 @@ func Look(ctx context.Context, source, target Side, opts ...Option) (plan.Facts,
 	if o.traffic {
 		var err error
 		if f.Traffic, err = lookAtTraffic(ctx, source, f.SourceTable); err != nil {
+			return plan.Facts{}, err
+		}
+	}
+	if o.index {
+		var err error
+		if f.Index, err = lookAtIndex(ctx, source, target); err != nil {
 			return plan.Facts{}, err
 		}
 	}

@@ -1,6 +1,8 @@
 package sandboxtest
 
 import (
+	"strings"
+
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/pegmigrate/pegmigrate/internal/pegkey"
@@ -9,7 +11,19 @@ import (
 
 // rowCommands look at single rows.
 func rowCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
-	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"has-row": hasRow}
+	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"has-row": hasRow, "has-entry": hasEntry}
+}
+
+// hasEntry finds the row of a geo index that stands for a row: its hash key is CELL, and its sort key TAIL, a
+// colon, and the raw key of the row. A TAIL of one character is that character 18 times.
+func hasEntry(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, args, 5, "has-entry CLUSTER/TABLE CELL TAIL HASH SORT [VALUE [expires|stays]]")
+	tail := args[2]
+	if len(tail) == 1 {
+		tail = strings.Repeat(tail, 18)
+	}
+	sort := tail + ":" + string(pegkey.Encode(nil, []byte(args[3]), []byte(args[4])))
+	hasRow(ts, neg, append([]string{args[0], args[1], sort}, args[5:]...))
 }
 
 // hasRow finds a row, with a given value, and with or without an expiry.

@@ -102,3 +102,15 @@ func Changed(first, second Digests, now time.Time) bool {
 	}
 	return false
 }
+
+// Uncompared is how many rows Changed would leave out at now.
+func (d *Digests) Uncompared(now time.Time) uint64 {
+	limit := now.Add(skew).Unix() - pegkey.EpochUnix
+	var n uint64
+	for i := range d.Bands {
+		if int64(d.begin(i)) <= limit {
+			n += d.Bands[i].Rows
+		}
+	}
+	return n
+}

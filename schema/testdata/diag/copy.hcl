@@ -143,3 +143,38 @@ migration "other_method" {
     sample = "1%"
   }
 }
+
+migration "places" {
+  source {
+    cluster = cluster.east
+    table   = "orders"
+  }
+  target {
+    cluster   = cluster.west
+    table     = "places"
+    if_exists = "merge"
+  }
+  method "copy" {
+    copy_value = false
+    geo {
+      latitude_index = 4
+      min_level      = 30
+      max_level      = 16
+      on_undecodable = "ignore"
+    }
+  }
+}
+
+migration "shipped_places" {
+  source {
+    cluster = cluster.east
+    table   = "shipped"
+  }
+  target {
+    cluster = cluster.west
+  }
+  method "duplication" {
+    geo {
+    }
+  }
+}

@@ -95,3 +95,40 @@ migration "live" {
   }
   approve = ["fence", "unfence", "copy"]
 }
+
+# An index of positions, as the geo client makes it by default, and with everything declared.
+migration "places" {
+  source {
+    cluster = cluster.east
+    table   = "orders"
+  }
+  target {
+    cluster = cluster.west
+    table   = "places"
+  }
+  method "copy" {
+    geo {
+    }
+  }
+}
+
+migration "boxes" {
+  source {
+    cluster = cluster.east
+    table   = "orders"
+  }
+  target {
+    cluster   = cluster.west
+    table     = "boxes"
+    if_exists = "resume_empty"
+  }
+  method "copy" {
+    keep_ttl = false
+    geo {
+      latitude_index  = 0
+      longitude_index = "1"
+      min_level       = 0
+      on_undecodable  = "skip"
+    }
+  }
+}
