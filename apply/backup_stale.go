@@ -55,11 +55,18 @@ func (r *Run) usedBackup(backup string) string {
 	return ""
 }
 
-// fencedBackup is the runner of a backup that has to begin behind the fence; nil when there is none.
+// fencedBackup is the runner of a backup that has to begin behind the fence; nil when there is none. A backup that
+// is made before any fence, when clients write both tables, does not rest on the one at the end.
 func (r *Run) fencedBackup() *backupRunner {
+	fenced := false
 	for _, s := range r.Plan.Steps {
-		if a, ok := s.Action.(plan.Backup); ok && a.After != "" {
-			return &backupRunner{base: base{r: r, id: s.ID}, a: a}
+		switch a := s.Action.(type) {
+		case plan.Fence:
+			fenced = true
+		case plan.Backup:
+			if fenced && a.After != "" {
+				return &backupRunner{base: base{r: r, id: s.ID}, a: a}
+			}
 		}
 	}
 	return nil
