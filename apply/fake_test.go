@@ -123,7 +123,7 @@ func newWorld() *fakeWorld {
 }
 
 func (w *fakeWorld) world() apply.World {
-	return w.loadingWorld(w.backingWorld(apply.World{Tables: fakeTables{w}, Fences: fakeFences{w}, Engine: fakeEngine{w}, CatchUps: fakeCatchUps{w},
+	return w.loadingWorld(w.backingWorld(apply.World{Tables: fakeTables{w}, Fences: fakeFences{w}, Engine: fakeEngine{w}, CatchUps: fakeCatchUps{w}, Indexes: fakeIndexes{w},
 		Duplications: fakeDuplications{w}, Levels: fakeLevels{w}, Routes: fakeRoutes{w},
 		Traffic: &fakeTraffic{w: w, before: map[plan.TableRef]fakeCounters{}}, Live: fakeLive{w}}))
 }
