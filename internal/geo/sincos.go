@@ -44,9 +44,9 @@ const (
 const terms = 14
 
 // sincos gives sine and cosine of an angle of at most Pi, correctly rounded but for ties that are closer than
-// 2^-90. glibc, which Pegasus computes with, is within 0.55 of the last place, so both agree but where the true
-// value lies within a twentieth of a place of the middle between two doubles; Go's own functions, which are off
-// more often, differ for right angles and their halves already, where positions lie on the edges of faces.
+// 2^-90. glibc, which Pegasus computes with, is within 0.55 of the last place: of 400,000 positions 0.3 % had a
+// coordinate of another last bit there, and none another leaf cell. Go's own functions are off more often, and where
+// positions lie on the edges of faces one bit is another face.
 func sincos(x float64) (sin, cos float64) {
 	k := math.RoundToEven(x / halfPiHigh)
 	r := sum(x, -k*halfPiHigh).plus(double{-k * halfPiMid, -k * halfPiLow})
