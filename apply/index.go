@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -14,6 +15,27 @@ import (
 // kindIndexed is the proof that an index holds what it should.
 const kindIndexed = "indexed"
 
+// indexed is the proof of an index. Of is when the rows that it is of were proven: where the source stays fenced
+// and its fence leaked, they may be mended later.
+type indexed struct {
+	IndexOutcome
+	Of time.Time `json:"of"`
+}
+
+// rowsProven is when the last step ended that brings rows to the target or compares them.
+func (r *Run) rowsProven() time.Time {
+	var last time.Time
+	for _, s := range r.Plan.Steps {
+		switch s.Action.(type) {
+		case plan.Copy, plan.CatchUp, plan.Verify:
+			if at := r.record(s.ID).Finished; at.After(last) {
+				last = at
+			}
+		}
+	}
+	return last
+}
+
 // indexRunner makes the geo index of the target and proves it.
 type indexRunner struct {
 	base
@@ -21,9 +43,12 @@ type indexRunner struct {
 }
 
 func (x *indexRunner) done(context.Context) (bool, string, error) {
-	out, ok, err := unblob[IndexOutcome](x.r.record(x.id).Proof, kindIndexed)
+	out, ok, err := unblob[indexed](x.r.record(x.id).Proof, kindIndexed)
 	if err != nil || !ok {
 		return false, "the index is not proven yet", err
+	}
+	if x.r.rowsProven().After(out.Of) {
+		return false, "rows of " + x.a.Table.String() + " were brought over after the index was proven", nil
 	}
 	text := fmt.Sprintf("%s of %s for %s, 0 differences", plan.Counted(out.Held, "row"), x.a.Index, plan.Counted(out.Rows, "row"))
 	if out.Unplaced > 0 {
@@ -33,6 +58,12 @@ func (x *indexRunner) done(context.Context) (bool, string, error) {
 		text += fmt.Sprintf("; %s about to expire were not compared", plan.Counted(out.Fleeting, "row"))
 	}
 	return true, text, nil
+}
+
+// holds says whether the index that an earlier run proved is of the rows that the table has now.
+func (x *indexRunner) holds(ctx context.Context) (bool, error) {
+	held, _, err := x.done(ctx)
+	return held, err
 }
 
 func (x *indexRunner) run(ctx context.Context) error {
@@ -75,12 +106,12 @@ func (x *indexRunner) judge(journal *state.Journal, out IndexOutcome) error {
 		return &DifferencesError{Step: x.id, Count: out.Differences,
 			Text: fmt.Sprintf("%s holds %s, and %s of %s have a position; partitions %v of the index differ", x.a.Index, plan.Counted(out.Held, "row"),
 				plan.Counted(out.Rows-out.Unplaced, "row"), x.a.Table, firstN(out.Differing, 8)),
-			Hint: "look whether anybody writes to " + x.a.Table.String() + " or its index, then run the same command again: it writes every index row anew"}
+			Hint: "look whether anybody writes to " + x.a.Table.String() + " or its index, then run the same command again: it writes every index row anew; rows that are too many go with `pegmigrate rollback` only"}
 	}
 	if out.Unplaced > 0 {
 		x.warn(CodeIndex, fmt.Sprintf("%s of %s have no position and are not in the index", plan.Counted(out.Unplaced, "row"), x.a.Table), "")
 	}
-	proof, err := blob(kindIndexed, out)
+	proof, err := blob(kindIndexed, indexed{out, x.r.rowsProven()})
 	if err != nil {
 		return err
 	}

@@ -248,3 +248,43 @@ func TestIndexTableOfSomebodyElse(t *testing.T) {
 		})
 	}
 }
+
+// TestIndexOfRowsThatWereMended: a source that stays fenced, a fence that leaked while nobody was at work, and rows
+// that are compared and mended again: the index follows.
+func TestIndexOfRowsThatWereMended(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newIndexScene(t)
+		s.decl.After.Source = schema.AfterKeepFenced
+		s.world.hook = func(_ context.Context, c call) error {
+			if c.name == "SetEnvs" && c.table == target() && s.done("build-index") {
+				return errors.New("not now")
+			}
+			return nil
+		}
+		s.waits.Transient = 0
+		if err := s.apply(t.Context()); err == nil || !s.done("build-index") {
+			t.Fatalf("%v\n%s", err, s.story())
+		}
+		s.world.hook = nil
+		// What a leak leads to: the comparison is done again, and mends.
+		s.world.mu.Lock()
+		row := fakeRow{Value: "leaked"}
+		s.world.clusters[source().Cluster].tables[source().Table].rows["k03"] = row
+		s.world.clusters[target().Cluster].tables[target().Table].rows["k03"] = row
+		s.world.mu.Unlock()
+		s.change(func(d *state.Document) { d.Step("verify").Status = state.Pending })
+		s.must(s.apply(t.Context()))
+		s.world.mu.Lock()
+		got := s.world.clusters[indexTable().Cluster].tables[indexTable().Table].rows["@k03"]
+		s.world.mu.Unlock()
+		if got != row {
+			t.Errorf("the index has %+v\n%s", got, s.story())
+		}
+	})
+}
+
+// done says whether a step is recorded as done.
+func (s *scene) done(step string) bool {
+	doc := s.document()
+	return doc != nil && doc.Step(step) != nil && doc.Step(step).Status == state.Done
+}
