@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,10 @@ var crashAll = flag.Bool("crash-all", false, "visit every crash point, not a sam
 // crashSample is how many points the ordinary test visits; -crash-all visits all.
 const crashSample = 160
 
+// crashPart is how many rounds the same clusters serve: with every table that they keep, they are busier with
+// their counters and timers.
+const crashPart = 20
+
 // crashRows and crashPartitions size the table of the loop.
 const (
 	crashRows       = 600
@@ -39,6 +44,7 @@ type loop struct {
 	a, b   *sandbox.Cluster
 	dir    string
 	expiry uint32 // of the rows of every run, so that ends can be compared
+	close  func() // ends the clusters
 
 	mu   sync.Mutex
 	next int
@@ -66,9 +72,25 @@ func TestCrashLoop(t *testing.T) {
 	before := l.prepare(t).end(t)
 	visit := sample(points)
 	t.Logf("%d crash points in a run, visiting %d", points, len(visit))
+	for i, part := range slices.Collect(slices.Chunk(visit, crashPart)) {
+		if i > 0 {
+			l.close()
+			expiry := l.expiry
+			l = newLoop(t)
+			l.expiry = expiry
+		}
+		l.visit(t, i*crashPart, part, want, before)
+	}
+	t.Logf("crash loop: %d points visited, every end as undisturbed", len(visit))
+}
+
+// visit has apply die at some points, three at a time; first is the index of the first one.
+func (l *loop) visit(t *testing.T, first int, points []int, want, before ending) {
+	t.Helper()
 	var g errgroup.Group
 	g.SetLimit(3)
-	for i, at := range visit {
+	for i, at := range points {
+		i += first
 		g.Go(func() error {
 			r := l.prepare(t)
 			if err := r.crash(at); err != nil {
@@ -95,7 +117,6 @@ func TestCrashLoop(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("crash loop: %d points visited, every end as undisturbed", len(visit))
 }
 
 // sample picks points evenly, the first and the last included.
@@ -114,14 +135,21 @@ func sample(points int) []int {
 func newLoop(t *testing.T) *loop {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
 	l := &loop{ctx: ctx, dir: t.TempDir(), expiry: sandboxtest.Later()}
+	l.close = func() {
+		cancel()
+		for _, c := range []*sandbox.Cluster{l.a, l.b} {
+			if c != nil {
+				_ = c.Close()
+			}
+		}
+	}
+	t.Cleanup(l.close)
 	for i, name := range []string{"a", "b"} {
 		c, err := sandbox.Start(ctx, sandbox.Config{Name: name, Metas: 2, Replicas: 3, TimeFactor: 1000, Seed: uint64(i + 7)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = c.Close() })
 		if name == "a" {
 			l.a = c
 		} else {

@@ -122,7 +122,7 @@ func TestReportedCounters(t *testing.T) {
 	inject(Fault{Kind: FaultReport, Counter: "disk.available.min.ratio", Value: 7, Server: new(1)})
 	values := map[string]float64{}
 	for i, n := range c.nodes {
-		for _, counter := range n.srv.counters() {
+		for _, counter := range n.srv.counters(func(string) bool { return true }) {
 			if counter.value != 0 {
 				values[fmt.Sprint(i, counter.name)] = counter.value
 				values[counter.name] = counter.value

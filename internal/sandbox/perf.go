@@ -51,10 +51,9 @@ type perf struct {
 	dupPending   atomic.Int64
 	files        filePerf
 
-	mu     sync.Mutex
-	at     time.Time // of the last snapshot, at first the start of the server
-	totals map[string]uint64
-	values map[string]float64 // nil before the first snapshot
+	mu       sync.Mutex
+	at       time.Time          // of the last snapshot, at first the start of the server
+	readings map[string]reading // nil before the first snapshot
 }
 
 // reset starts all counters anew.
@@ -66,14 +65,14 @@ func (p *perf) reset(now time.Time) {
 	p.files.reset()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.at, p.totals, p.values = now, nil, nil
+	p.at, p.readings = now, nil
 }
 
 // takenAt is when the last snapshot was taken, now before the first one.
 func (p *perf) takenAt(now time.Time) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.values == nil {
+	if p.readings == nil {
 		return now
 	}
 	return p.at
@@ -98,20 +97,22 @@ func (p *perf) refused(write bool, code idl.ErrorCode) {
 func (p *perf) due(now time.Time, interval time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.values == nil || now.Sub(p.at) >= interval
+	return p.readings == nil || now.Sub(p.at) >= interval
 }
 
-// fill sets the values of rates, volatile numbers and percentiles, after a new snapshot
-// when it is time for one.
-func (p *perf) fill(list []counter, now time.Time, interval time.Duration) {
+// reading is what the last snapshot has of a counter that is not a plain number.
+type reading struct {
+	total uint64
+	value float64
+}
+
+// fill sets the values of rates, volatile numbers and percentiles.
+func (p *perf) fill(list []counter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.values == nil || now.Sub(p.at) >= interval {
-		p.snapshot(list, now)
-	}
 	for i := range list {
 		if c := &list[i]; c.kind == rate || c.kind == volatile || c.kind == percentiles {
-			c.value = p.values[c.name]
+			c.value = p.readings[c.name].value
 		}
 		if list[i].level != nil {
 			list[i].value = *list[i].level
@@ -119,32 +120,44 @@ func (p *perf) fill(list []counter, now time.Time, interval time.Duration) {
 	}
 }
 
-func (p *perf) snapshot(list []counter, now time.Time) {
+// snapshot takes a new one of all counters, unless another request has done so meanwhile.
+func (p *perf) snapshot(list []counter, now time.Time, interval time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.readings != nil && now.Sub(p.at) < interval {
+		return
+	}
 	seconds := now.Sub(p.at).Seconds()
-	totals := make(map[string]uint64, len(list))
-	values := make(map[string]float64, len(list))
+	before := p.readings
+	if before == nil || len(before) > 2*len(list) { // most are of replicas that are gone
+		p.readings = make(map[string]reading, len(list))
+	}
 	for _, c := range list {
-		since := c.total - p.totals[c.name]
-		if c.total < p.totals[c.name] {
+		old := before[c.name]
+		since := c.total - old.total
+		if c.total < old.total {
 			since = c.total
 		}
-		totals[c.name] = c.total
+		r := reading{total: c.total}
 		switch {
 		case c.kind == percentiles:
-			values[c.name] = c.value
+			r.value = c.value
 		case c.gauge != nil:
-			values[c.name] = float64(c.gauge.Swap(0))
+			r.value = float64(c.gauge.Swap(0))
 		case c.kind == volatile:
-			values[c.name] = float64(since)
+			r.value = float64(since)
 		case c.kind == rate && seconds > 0:
-			values[c.name] = float64(since) / seconds
+			r.value = float64(since) / seconds
+		case c.kind != rate:
+			continue // plain numbers need no memory
 		}
+		p.readings[c.name] = r
 	}
-	p.at, p.totals, p.values = now, totals, values
+	p.at = now
 }
 
-// counters are all counters of the server, ordered by name.
-func (s *server) counters() []counter {
+// counters are those counters of the server whose names are kept, ordered by name.
+func (s *server) counters(keep func(name string) bool) []counter {
 	now, interval := s.c.now(), s.c.scaledSeconds(s.flagInt(flagSnapshotSecs))
 	due := s.perf.due(now, interval)
 	list := s.profilerCounters(due)
@@ -156,20 +169,23 @@ func (s *server) counters() []counter {
 			list = append(list, r.counters(due)...)
 		}
 	}
+	if due {
+		s.perf.snapshot(list, now, interval)
+	}
+	list = slices.DeleteFunc(list, func(c counter) bool { return !keep(c.name) })
 	slices.SortFunc(list, func(a, b counter) int { return cmp.Compare(a.name, b.name) })
-	s.perf.fill(list, now, interval)
+	s.perf.fill(list)
 	s.distort(list)
 	return list
 }
 
 // counter is one counter by its full name.
 func (s *server) counter(name string) (counter, bool) {
-	list := s.counters()
-	i, ok := slices.BinarySearchFunc(list, name, func(c counter, name string) int { return cmp.Compare(c.name, name) })
-	if !ok {
+	list := s.counters(func(n string) bool { return n == name })
+	if len(list) == 0 {
 		return counter{}, false
 	}
-	return list[i], true
+	return list[0], true
 }
 
 // scaledSeconds is an interval of the real cluster at the sandbox's pace.
