@@ -363,6 +363,7 @@ func testHDFSLostDataNode(t *testing.T, c *hdfstest.Cluster) {
 	mustMkdir(t, h, "lost")
 	data := noise(21, 8<<20)
 	mustPut(t, h, "lost/f", data)
+	c.Replicate("/lost/f", 2) // the test before froze both data nodes, and may have left one of them dead to the name node
 	r, err := h.Open(t.Context(), "lost/f", 0, -1)
 	if err != nil {
 		t.Fatal(err)

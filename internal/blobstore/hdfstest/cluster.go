@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,6 +107,7 @@ const (
 	dataNode = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 	haAdmin  = "org.apache.hadoop.hdfs.tools.DFSHAAdmin"
 	dfsAdmin = "org.apache.hadoop.hdfs.tools.DFSAdmin"
+	fsShell  = "org.apache.hadoop.fs.FsShell"
 )
 
 // NameNodes gives the addresses, nn1's first.
@@ -123,6 +125,15 @@ func (c *Cluster) Admin(args ...string) {
 	c.t.Helper()
 	if out, err := c.java("nn1", dfsAdmin, args...); err != nil {
 		c.t.Fatalf("dfsadmin %q: %v\n%s", args, err, out)
+	}
+}
+
+// Replicate waits until every block of a file has so many replicas. A writer is content with fewer while the name node
+// takes a data node for dead.
+func (c *Cluster) Replicate(path string, replicas int) {
+	c.t.Helper()
+	if out, err := c.java("nn1", fsShell, "-setrep", "-w", strconv.Itoa(replicas), path); err != nil {
+		c.t.Fatalf("%s does not get %d replicas: %v\n%s", path, replicas, err, out)
 	}
 }
 
