@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,9 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/pegmigrate/pegmigrate/internal/sandbox"
 	"github.com/pegmigrate/pegmigrate/internal/sandboxtest"
 )
 
@@ -39,48 +36,33 @@ func TestCrashCatchUp(t *testing.T) {
 		t.Skip("the crash loop takes minutes; it runs without -short")
 	}
 	t.Parallel()
-	l := newCatchUpLoop(t)
+	dir, expiry := t.TempDir(), sandboxtest.Later()
+	l, err := newCatchUpLoop(dir, 0, expiry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
 	first := l.prepare(t)
 	w := newWriters(t, l.a, first.table, 2)
 	points := first.count(t)
 	if err := l.caughtUp(t, first, w); err != nil {
 		t.Fatal(err)
 	}
-	visit := samplePoints(points, catchUpSample)
+	l.close()
+	visit := pickRounds(killPoints(points, 3), catchUpSample)
 	t.Logf("%d crash points in a run, visiting %d", points, len(visit))
-	var g errgroup.Group
-	g.SetLimit(2)
-	for i, at := range visit {
-		g.Go(func() error {
-			command := "apply"
-			if i%3 == 2 {
-				command = "rollback"
-			}
-			if err := l.round(t, at, command); err != nil {
-				return fmt.Errorf("point %d, then %s: %w", at, command, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	crashLoop(t, visit, func(id int) (*crashLane[killPoint], error) {
+		l, err := newCatchUpLoop(dir, id, expiry)
+		if err != nil {
+			return nil, err
+		}
+		return &crashLane[killPoint]{visit: func(k killPoint) error { return l.round(t, k.at, k.command) }, close: l.close}, nil
+	})
 }
 
-func newCatchUpLoop(t *testing.T) *catchUpLoop {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
-	l := &catchUpLoop{&loop{ctx: ctx, dir: t.TempDir(), expiry: sandboxtest.Later()}}
-	for i, c := range []**sandbox.Cluster{&l.a, &l.b} {
-		started, err := sandbox.Start(ctx, sandbox.Config{Name: []string{"a", "b"}[i], Metas: 2, Replicas: 3, TimeFactor: 1000, Seed: uint64(i + 27)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = started.Close() })
-		*c = started
-	}
-	return l
+func newCatchUpLoop(dir string, id int, expiry uint32) (*catchUpLoop, error) {
+	l, err := newLoop(dir, id, expiry)
+	return &catchUpLoop{l}, err
 }
 
 // prepare makes a filled source table, and a folder that declares its migration.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,18 +9,8 @@ import (
 	"time"
 )
 
-var (
-	crashRound = flag.String("crash-round", "", "only the rounds of TestCrashDuplication whose text, as a failure prints it, begins so")
-	crashEvery = flag.Int("crash-every", 1, "with -crash-all, only every so many-th round of TestCrashDuplication")
-	crashFrom  = flag.Int("crash-from", 0, "with -crash-all, without the first so many rounds of TestCrashDuplication")
-	crashLanes = flag.Int("crash-lanes", 3, "how many rounds of TestCrashDuplication run at a time")
-)
-
 // dupSample is how many rounds of each kind the ordinary test has; -crash-all has them all.
 const dupSample = 7
-
-// dupProgress is after how many rounds that ended well -v says so.
-const dupProgress = 50
 
 // visit is one round: where apply dies, and what is done then.
 type visit struct {
@@ -55,12 +44,12 @@ func TestCrashDuplication(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the crash loop takes minutes; it runs without -short")
 	}
-	t.Run("proxies", func(t *testing.T) { crashLoop(t, false) })
-	t.Run("direct", func(t *testing.T) { crashLoop(t, true) })
+	t.Run("proxies", func(t *testing.T) { crashMigrations(t, false) })
+	t.Run("direct", func(t *testing.T) { crashMigrations(t, true) })
 }
 
-// crashLoop is the loop over migrations with or without a metaproxy block.
-func crashLoop(t *testing.T, direct bool) {
+// crashMigrations is the loop over migrations with or without a metaproxy block.
+func crashMigrations(t *testing.T, direct bool) {
 	dir := t.TempDir()
 	first, err := newLane(t.Context(), dir, 0, direct)
 	if err != nil {
@@ -69,62 +58,21 @@ func crashLoop(t *testing.T, direct bool) {
 	steps, target := undisturbed(t, first)
 	first.close()
 	all, points := visits(steps)
-	all = sampleVisits(all)
+	all = pickRounds(all, dupSample)
 	t.Logf("%d crash points: %v", points, steps)
 	t.Logf("%d rounds", len(all))
-	queue := make(chan visit, len(all))
-	for _, v := range all {
-		queue <- v
-	}
-	close(queue)
 	var sum tally
-	var wg sync.WaitGroup
-	for i := range *crashLanes {
-		wg.Go(func() {
-			if err := work(t, dir, i+1, direct, queue, target, &sum); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
+	crashLoop(t, all, func(id int) (*crashLane[visit], error) {
+		l, err := newLane(t.Context(), dir, id, direct)
+		if err != nil {
+			return nil, err
+		}
+		return &crashLane[visit]{visit: func(v visit) error { return l.visit(v, target, &sum) }, close: l.close}, nil
+	})
 	t.Log(sum.String())
 	if sum.longestSilence > dupBudget+dupSlack {
 		t.Errorf("writes were rejected for %v of a budget of %v", sum.longestSilence, dupBudget)
 	}
-}
-
-// work takes rounds from the queue. After one that failed it goes on with fresh clusters, as what that
-// round left behind is not the next one's, or ends, when only a sample is visited.
-func work(t *testing.T, dir string, id int, direct bool, queue <-chan visit, target map[string]string, sum *tally) error {
-	var l *lane
-	defer func() {
-		if l != nil {
-			l.close()
-		}
-	}()
-	for v := range queue {
-		if l == nil {
-			var err error
-			if l, err = newLane(t.Context(), dir, id, direct); err != nil {
-				return err
-			}
-			id += *crashLanes
-		}
-		err := l.visit(v, target, sum)
-		if err == nil {
-			if n := sum.ended(); n%dupProgress == 0 {
-				t.Logf("%d rounds ended well, %d are waiting", n, len(queue))
-			}
-			continue
-		}
-		t.Errorf("%v: %v", v, err)
-		if !*crashAll && *crashRound == "" {
-			return nil
-		}
-		l.close()
-		l = nil
-	}
-	return nil
 }
 
 // undisturbed migrates once without a death: how many points there are, and which envs the target gets.
@@ -196,7 +144,7 @@ func visits(steps []stepPoints) (out []visit, points int) {
 
 // goOn decides what is done after a death, in no order that the picking of a sample could share.
 func goOn(d death, n int, steps []stepPoints) visit {
-	n = int(uint32(n) * 2654435761 >> 16)
+	n = spread(n)
 	v := visit{death: d, command: "apply", overdue: d.watchdog > 0 && n%8 == 0}
 	if n%3 == 1 {
 		v.command = "rollback"
@@ -209,22 +157,6 @@ func goOn(d death, n int, steps []stepPoints) visit {
 		}
 	}
 	return v
-}
-
-// sampleVisits picks rounds evenly, unless the flags say otherwise.
-func sampleVisits(all []visit) (out []visit) {
-	if !*crashAll && *crashRound == "" {
-		for i := range min(dupSample, len(all)) {
-			out = append(out, all[i*len(all)/dupSample])
-		}
-		return out
-	}
-	for i, v := range all {
-		if strings.HasPrefix(v.String(), *crashRound) && i >= *crashFrom && i%max(*crashEvery, 1) == 0 {
-			out = append(out, v)
-		}
-	}
-	return out
 }
 
 // visit is one round.
@@ -322,13 +254,6 @@ func (s *tally) add(v visit, died ran, fenced bool, end dupEnd, r *dupRound, too
 		s.longestSilence, s.silent = silence, v
 	}
 	s.longest = max(s.longest, took)
-}
-
-// ended is the number of rounds that ended well.
-func (s *tally) ended() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rounds
 }
 
 // String is the summary.

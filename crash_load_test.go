@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,9 +24,6 @@ import (
 const (
 	// loadSample is how many rounds the ordinary test has; -crash-all has them all.
 	loadSample = 12
-	// loadLanes is how many rounds run at a time, each on clusters of its own: a cluster does one load at a time,
-	// and what may be left behind, the meta level, is the cluster's.
-	loadLanes = 3
 	// loadSourceCount and loadTargetCount are partition counts, neither of which divides the other.
 	loadSourceCount, loadTargetCount = 6, 4
 )
@@ -48,13 +44,15 @@ func (v loadVisit) String() string {
 	return s
 }
 
-// loadLane is two clusters that share a block service.
+// loadLane is two clusters that share a block service. Its rounds run one after the other: a cluster does one load at a
+// time, and what may be left behind, the meta level, is the cluster's.
 type loadLane struct {
 	*loop
 	blocks string
-	// killed, twice and back count rounds: with a death, with two, rolled back.
-	killed, twice, back int
 }
+
+// loadTally counts rounds: with a death, with two, rolled back.
+type loadTally struct{ killed, twice, back atomic.Int64 }
 
 // TestCrashBulkLoad kills apply at one point after the other of a migration through files, some of them in the middle
 // of the split and of the load, and lets apply go on, or rollback put everything back, which is killed as well now and
@@ -65,45 +63,32 @@ func TestCrashBulkLoad(t *testing.T) {
 		t.Skip("the crash loop takes minutes; it runs without -short")
 	}
 	t.Parallel()
-	first := newLoadLane(t, 0)
-	r := first.prepare(t)
-	steps := first.countSteps(t, r)
-	want := r.end(t)
-	if err := first.left(r, 1); err != nil || len(want.TargetRows) != crashRows {
+	dir, expiry := t.TempDir(), rowExpiry()
+	l, err := newLoadLane(dir, 0, expiry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
+	first := l.prepare(t)
+	steps := l.countSteps(t, first)
+	want := first.end(t)
+	if err := l.left(first, 1); err != nil || len(want.TargetRows) != crashRows {
 		t.Fatalf("the undisturbed run left %d rows on the target: %v", len(want.TargetRows), err)
 	}
-	before := first.prepare(t).end(t)
-	all := loadVisits(steps)
-	t.Logf("crash points: %v; %d rounds", steps, len(all))
-	queue := make(chan loadVisit, len(all))
-	for _, v := range all {
-		queue <- v
-	}
-	close(queue)
-	var wg sync.WaitGroup
-	lanes := make([]*loadLane, loadLanes)
-	for i := range lanes {
-		lanes[i] = newLoadLane(t, 1+i)
-		wg.Go(func() {
-			l := lanes[i]
-			for v := range queue {
-				if err := l.visit(t, v, want, before); err != nil {
-					t.Errorf("%v: %v", v, err)
-					if !*crashAll {
-						return
-					}
-					l = newLoadLane(t, 1+i) // what the round left behind is not the next one's
-				}
-			}
-		})
-	}
-	wg.Wait()
-	var sum loadLane
-	for _, l := range lanes {
-		sum.killed, sum.twice, sum.back = sum.killed+l.killed, sum.twice+l.twice, sum.back+l.back
-	}
-	t.Logf("apply was killed in %d rounds, the next command too in %d; %d were rolled back", sum.killed, sum.twice, sum.back)
-	if sum.killed == 0 {
+	before := l.prepare(t).end(t)
+	l.close()
+	visit := loadVisits(steps)
+	t.Logf("crash points: %v; %d rounds", steps, len(visit))
+	var sum loadTally
+	crashLoop(t, visit, func(id int) (*crashLane[loadVisit], error) {
+		l, err := newLoadLane(dir, id, expiry)
+		if err != nil {
+			return nil, err
+		}
+		return &crashLane[loadVisit]{visit: func(v loadVisit) error { return l.visit(t, v, want, before, &sum) }, close: l.close}, nil
+	})
+	t.Logf("apply was killed in %d rounds, the next command too in %d; %d were rolled back", sum.killed.Load(), sum.twice.Load(), sum.back.Load())
+	if sum.killed.Load() == 0 {
 		t.Error("no apply was killed: the rounds say nothing")
 	}
 }
@@ -123,23 +108,12 @@ func loadVisits(steps []stepPoints) (out []loadVisit) {
 			}
 		}
 	}
-	if *crashAll {
-		return append(out, deep...)
-	}
-	return append(everyNth(out, loadSample/2), everyNth(deep, loadSample/2)...)
-}
-
-// everyNth picks n of a list, evenly.
-func everyNth(all []loadVisit, n int) (out []loadVisit) {
-	for i := range min(n, len(all)) {
-		out = append(out, all[i*len(all)/n])
-	}
-	return out
+	return append(pickRounds(out, loadSample/2), pickRounds(deep, loadSample/2)...)
 }
 
 // goOnLoad decides what is done after a death, in no order that the picking of a sample could share.
 func goOnLoad(d death, n int) loadVisit {
-	n = int(uint32(n+1) * 2654435761 >> 16)
+	n = spread(n + 1)
 	v := loadVisit{death: d, command: "apply"}
 	if n%3 == 1 {
 		v.command = "rollback"
@@ -150,22 +124,12 @@ func goOnLoad(d death, n int) loadVisit {
 	return v
 }
 
-func newLoadLane(t *testing.T, id int) *loadLane {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
-	l := &loadLane{loop: &loop{ctx: ctx, dir: t.TempDir(), expiry: rowExpiry()}, blocks: t.TempDir()}
-	for i, c := range []**sandbox.Cluster{&l.a, &l.b} {
-		started, err := sandbox.Start(ctx, sandbox.Config{Name: []string{"a", "b"}[i], Metas: 2, Replicas: 3, TimeFactor: 1000,
-			Seed: uint64(10*id + i + 1), BlockServices: map[string]string{sandboxtest.BlockService: l.blocks}})
-		if err != nil {
-			t.Error(err)
-			return l
-		}
-		t.Cleanup(func() { _ = started.Close() })
-		*c = started
+func newLoadLane(dir string, id int, expiry uint32) (*loadLane, error) {
+	l, err := newRestoreLoop(dir, id, expiry)
+	if err != nil {
+		return nil, err
 	}
-	return l
+	return &loadLane{loop: l.loop, blocks: l.blocks}, nil
 }
 
 // prepare makes a filled source table, and two folders that declare its migration: the second never gets a state.
@@ -244,14 +208,14 @@ func (l *loadLane) countSteps(t *testing.T, r *crashRun) (steps []stepPoints) {
 }
 
 // visit is one round.
-func (l *loadLane) visit(t *testing.T, v loadVisit, want, before ending) error {
+func (l *loadLane) visit(t *testing.T, v loadVisit, want, before ending, sum *loadTally) error {
 	r := l.prepare(t)
 	_, killed, err := l.run(r.dir, r, v.environ(), "apply", "-auto-approve")
 	if err != nil && !killed {
 		return err
 	}
 	if killed {
-		l.killed++
+		sum.killed.Add(1)
 	}
 	back := func(out string) bool { return strings.Contains(out, "is rolled back already") }
 	nothing := func(out string) bool { return strings.Contains(out, "PM3015") || strings.Contains(out, "PM1931") }
@@ -261,14 +225,14 @@ func (l *loadLane) visit(t *testing.T, v loadVisit, want, before ending) error {
 			return err
 		}
 		if killed {
-			l.twice++
+			sum.twice.Add(1)
 		}
 	}
 	expected, backups := want, 1
 	out, _, err := l.run(r.dir, r, whole(), v.command, "-auto-approve")
 	switch {
 	case v.command == "rollback" && (err == nil || back(out)):
-		l.back++
+		sum.back.Add(1)
 		expected, backups, err = before, 0, nil
 	case v.command == "rollback" && nothing(out): // it had not begun, or was finished
 		_, _, err = l.run(r.dir, r, whole(), "apply", "-auto-approve")

@@ -3,34 +3,24 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/pegmigrate/pegmigrate/internal/sandbox"
 	"github.com/pegmigrate/pegmigrate/internal/sandboxtest"
 )
 
-var crashAll = flag.Bool("crash-all", false, "visit every crash point, not a sample (make crash)")
-
 // crashSample is how many points the ordinary test visits; -crash-all visits all.
 const crashSample = 160
-
-// crashPart is how many rounds the same clusters serve: with every table that they keep, they are busier with
-// their counters and timers.
-const crashPart = 20
 
 // crashRows and crashPartitions size the table of the loop.
 const (
@@ -46,8 +36,7 @@ type loop struct {
 	expiry uint32 // of the rows of every run, so that ends can be compared
 	close  func() // ends the clusters
 
-	mu   sync.Mutex
-	next int
+	next int // numbers the runs
 }
 
 // run is one migration of one pair of tables.
@@ -58,84 +47,69 @@ type crashRun struct {
 }
 
 // TestCrashLoop kills apply at one point after the other, applies again, and expects the end that
-// an undisturbed run has: rows, expiry, envs, counts, no fence, no marker. Every fifth time it
+// an undisturbed run has: rows, expiry, envs, counts, no fence, no marker. About every fifth time it
 // rolls back instead and expects what was there before.
 func TestCrashLoop(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the crash loop takes minutes; it runs without -short")
 	}
 	t.Parallel()
-	l := newLoop(t)
+	dir, expiry := t.TempDir(), sandboxtest.Later()
+	l, err := newLoop(dir, 0, expiry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
 	first := l.prepare(t)
 	points := first.count(t)
 	want := first.end(t)
 	before := l.prepare(t).end(t)
-	visit := sample(points)
+	l.close()
+	visit := pickRounds(killPoints(points, 5), crashSample)
 	t.Logf("%d crash points in a run, visiting %d", points, len(visit))
-	for i, part := range slices.Collect(slices.Chunk(visit, crashPart)) {
-		if i > 0 {
-			l.close()
-			expiry := l.expiry
-			l = newLoop(t)
-			l.expiry = expiry
+	crashLoop(t, visit, func(id int) (*crashLane[killPoint], error) {
+		l, err := newLoop(dir, id, expiry)
+		if err != nil {
+			return nil, err
 		}
-		l.visit(t, i*crashPart, part, want, before)
-	}
-	t.Logf("crash loop: %d points visited, every end as undisturbed", len(visit))
+		return &crashLane[killPoint]{visit: func(k killPoint) error { return l.visit(t, k, want, before) }, close: l.close}, nil
+	})
 }
 
-// visit has apply die at some points, three at a time; first is the index of the first one.
-func (l *loop) visit(t *testing.T, first int, points []int, want, before ending) {
-	t.Helper()
-	var g errgroup.Group
-	g.SetLimit(3)
-	for i, at := range points {
-		i += first
-		g.Go(func() error {
-			r := l.prepare(t)
-			if err := r.crash(at); err != nil {
-				return fmt.Errorf("point %d: %w", at, err)
-			}
-			command, expected := "apply", want
-			if i%5 == 4 {
-				command, expected = "rollback", before
-			}
-			err := r.again(command)
-			if errors.Is(err, errNothingToUndo) {
-				command, expected = "apply", want
-				err = r.again(command)
-			}
-			if err != nil {
-				return fmt.Errorf("point %d: %w", at, err)
-			}
-			if diff := cmp.Diff(expected, r.end(t)); diff != "" {
-				return fmt.Errorf("point %d, then %s: the end differs (-want +got):\n%s", at, command, diff)
-			}
-			return nil
-		})
+// visit has apply die at a point, and goes on.
+func (l *loop) visit(t *testing.T, k killPoint, want, before ending) error {
+	r := l.prepare(t)
+	if err := r.crash(k.at); err != nil {
+		return err
 	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
+	expected := want
+	if k.command == "rollback" {
+		expected = before
 	}
+	err := r.again(k.command)
+	if errors.Is(err, errNothingToUndo) {
+		expected = want
+		err = r.again("apply")
+	}
+	if err != nil {
+		return err
+	}
+	if diff := cmp.Diff(expected, r.end(t)); diff != "" {
+		return fmt.Errorf("the end differs (-want +got):\n%s", diff)
+	}
+	return nil
 }
 
-// sample picks points evenly, the first and the last included.
-func sample(points int) []int {
-	n := points
-	if !*crashAll {
-		n = min(points, crashSample)
-	}
-	var out []int
-	for i := range n {
-		out = append(out, 1+i*points/n)
-	}
-	return out
+// newLoop starts two clusters; id tells them, and the folder of their runs, from others. The rows of its runs expire
+// at expiry.
+func newLoop(dir string, id int, expiry uint32) (*loop, error) {
+	return startLoop(dir, id, expiry, sandbox.Config{TimeFactor: 1000})
 }
 
-func newLoop(t *testing.T) *loop {
-	t.Helper()
+// startLoop starts the clusters with settings of their own. Each has 2 metas and 3 replica servers.
+func startLoop(dir string, id int, expiry uint32, config sandbox.Config) (*loop, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &loop{ctx: ctx, dir: t.TempDir(), expiry: sandboxtest.Later()}
+	l := &loop{ctx: ctx, dir: filepath.Join(dir, strconv.Itoa(id)), expiry: expiry}
 	l.close = func() {
 		cancel()
 		for _, c := range []*sandbox.Cluster{l.a, l.b} {
@@ -144,27 +118,22 @@ func newLoop(t *testing.T) *loop {
 			}
 		}
 	}
-	t.Cleanup(l.close)
-	for i, name := range []string{"a", "b"} {
-		c, err := sandbox.Start(ctx, sandbox.Config{Name: name, Metas: 2, Replicas: 3, TimeFactor: 1000, Seed: uint64(i + 7)})
+	for i, c := range []**sandbox.Cluster{&l.a, &l.b} {
+		config.Name, config.Metas, config.Replicas, config.Seed = []string{"a", "b"}[i], 2, 3, uint64(10*id+i+1)
+		started, err := sandbox.Start(ctx, config)
 		if err != nil {
-			t.Fatal(err)
+			l.close()
+			return nil, err
 		}
-		if name == "a" {
-			l.a = c
-		} else {
-			l.b = c
-		}
+		*c = started
 	}
-	return l
+	return l, nil
 }
 
 // prepare makes a filled source table and a folder that declares its migration.
 func (l *loop) prepare(t *testing.T) *crashRun {
-	l.mu.Lock()
 	l.next++
 	n := l.next
-	l.mu.Unlock()
 	r := &crashRun{l: l, table: fmt.Sprintf("t%03d", n), dir: filepath.Join(l.dir, strconv.Itoa(n))}
 	must := func(err error) {
 		if err != nil {

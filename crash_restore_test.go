@@ -2,18 +2,17 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/pegmigrate/pegmigrate/internal/sandbox"
 	"github.com/pegmigrate/pegmigrate/internal/sandboxtest"
@@ -32,14 +31,19 @@ type restoreLoop struct {
 }
 
 // TestCrashRestore kills apply at one point after the other of a migration through a cold backup, applies again, and
-// expects the end of an undisturbed run: rows, envs, no fence, no marker, one backup, and that one whole. Every third
-// time it rolls back instead, killed on the way as well, and expects what was there before and no backup.
+// expects the end of an undisturbed run: rows, envs, no fence, no marker, one backup, and that one whole. About every
+// third time it rolls back instead, killed on the way as well, and expects what was there before and no backup.
 func TestCrashRestore(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the crash loop takes minutes; it runs without -short")
 	}
 	t.Parallel()
-	l := newRestoreLoop(t)
+	dir, expiry := t.TempDir(), sandboxtest.Later()
+	l, err := newRestoreLoop(dir, 0, expiry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.close)
 	first := l.prepare(t)
 	points := first.count(t)
 	want := l.end(t, first)
@@ -50,69 +54,45 @@ func TestCrashRestore(t *testing.T) {
 		t.Fatalf("the undisturbed run left %d rows on the target", len(want.TargetRows))
 	}
 	before := l.end(t, l.prepare(t))
-	visit := samplePoints(points, restoreSample)
+	l.close()
+	visit := pickRounds(killPoints(points, 3), restoreSample)
 	t.Logf("%d crash points in a run, visiting %d", points, len(visit))
-	var g errgroup.Group
-	g.SetLimit(3)
-	for i, at := range visit {
-		g.Go(func() error {
-			command := "apply"
-			if i%3 == 2 {
-				command = "rollback"
-			}
-			r := l.prepare(t)
-			end, err := l.round(r, at, command)
-			if err != nil {
-				return fmt.Errorf("point %d, then %s: %w", at, command, err)
-			}
-			expected, backups := want, 1
-			if end == "rollback" {
-				expected, backups = before, 0
-			}
-			if diff := cmp.Diff(expected, l.end(t, r)); diff != "" {
-				return fmt.Errorf("point %d, then %s: the end differs (-want +got):\n%s", at, command, diff)
-			}
-			if err := l.left(r, backups); err != nil {
-				return fmt.Errorf("point %d, then %s: %w", at, command, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.doctor(first); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// samplePoints picks n points evenly, or all of them with -crash-all.
-func samplePoints(points, n int) (out []int) {
-	if *crashAll {
-		n = points
-	}
-	n = min(points, n)
-	for i := range n {
-		out = append(out, 1+i*points/n)
-	}
-	return out
-}
-
-func newRestoreLoop(t *testing.T) *restoreLoop {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
-	l := &restoreLoop{loop: &loop{ctx: ctx, dir: t.TempDir(), expiry: sandboxtest.Later()}, blocks: t.TempDir()}
-	for i, c := range []**sandbox.Cluster{&l.a, &l.b} {
-		started, err := sandbox.Start(ctx, sandbox.Config{Name: []string{"a", "b"}[i], Metas: 2, Replicas: 3, TimeFactor: 1000,
-			Seed: uint64(i + 17), BlockServices: map[string]string{sandboxtest.BlockService: l.blocks}})
+	crashLoop(t, visit, func(id int) (*crashLane[killPoint], error) {
+		l, err := newRestoreLoop(dir, id, expiry)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		t.Cleanup(func() { _ = started.Close() })
-		*c = started
+		return &crashLane[killPoint]{visit: func(k killPoint) error { return l.visit(t, k, want, before) }, close: l.close}, nil
+	})
+}
+
+// visit is one round, and a look at what it left.
+func (l *restoreLoop) visit(t *testing.T, k killPoint, want, before ending) error {
+	r := l.prepare(t)
+	end, err := l.round(r, k.at, k.command)
+	if err != nil {
+		return err
 	}
-	return l
+	expected, backups := want, 1
+	if end == "rollback" {
+		expected, backups = before, 0
+	}
+	if diff := cmp.Diff(expected, l.end(t, r)); diff != "" {
+		return fmt.Errorf("the end differs (-want +got):\n%s", diff)
+	}
+	if err := l.left(r, backups); err != nil {
+		return err
+	}
+	return l.doctor(r)
+}
+
+func newRestoreLoop(dir string, id int, expiry uint32) (*restoreLoop, error) {
+	blocks := filepath.Join(dir, strconv.Itoa(id), "blocks")
+	if err := os.MkdirAll(blocks, 0o700); err != nil {
+		return nil, err
+	}
+	l, err := startLoop(dir, id, expiry, sandbox.Config{TimeFactor: 1000, BlockServices: map[string]string{sandboxtest.BlockService: blocks}})
+	return &restoreLoop{loop: l, blocks: blocks}, err
 }
 
 // prepare makes a filled source table, and two folders that declare its migration: the second never gets a state.
@@ -214,7 +194,7 @@ func (l *restoreLoop) left(r *crashRun, backups int) error {
 	return nil
 }
 
-// doctor looks at both clusters without a state, when no round is under way any more.
+// doctor looks at both clusters without a state.
 func (l *restoreLoop) doctor(r *crashRun) error {
 	cmd := r.command(0, "doctor")
 	cmd.Dir = r.dir + "-without"
