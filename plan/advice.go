@@ -156,6 +156,9 @@ func (b *builder) adviseCopy() Advice {
 	rows, bytes := b.expected()
 	limits, windows := copyLimits(b.m.Limits), b.m.Limits.Window
 	a.Duration = withoutRows(estimateMove(rows, bytes, limits, false).within(windows).Plus(estimateMove(rows, bytes, limits, true).within(windows)))
+	if b.f.TargetTable == nil {
+		a.Duration = a.Duration.Plus(estimateCreate())
+	}
 	b.copyRejects(&a)
 	r.say(&a)
 	return a

@@ -123,6 +123,7 @@ func (b *builder) caughtUpSteps(method *schema.CopyMethod, w catchUp) []Step {
 		if f, ok := s.Action.(Fence); ok {
 			f.Budget, f.Predicted = w.Budget, w.Total.Duration
 			s.Action, s.Why, s.Estimate = f, whyCatchUpFence(s.Why, w), w.Live.Plus(w.Spread)
+			s.Impact = "behind that pass writes to " + b.source.String() + " are rejected; reads go on"
 		}
 		steps = append(steps, s)
 	}
@@ -166,7 +167,7 @@ func whyCatchUp(o CopyOptions, w catchUp) string {
 
 // checkCatchUp compares the declared budget with what the window needs.
 func (b *builder) checkCatchUp() {
-	w, place := b.catchUpWindow(), b.place(b.m.Range)
+	w, place := b.catchUpWindow(), b.atLimits()
 	if w.Assumed {
 		b.checks.warn(CodeIntervals, place, "look at config_sync_interval_ms of its replica servers",
 			"the servers of %s did not tell their intervals; assumed is config sync %s", b.source.Cluster, Duration(w.ConfigSync))

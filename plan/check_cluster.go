@@ -1,21 +1,12 @@
 package plan
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pegmigrate/pegmigrate/schema"
 )
-
-// place writes a range of the configuration as "file:line,column".
-func (b *builder) place(r hcl.Range) string {
-	if r.Filename == "" {
-		return ""
-	}
-	return r.Filename + ":" + strconv.Itoa(r.Start.Line) + "," + strconv.Itoa(r.Start.Column)
-}
 
 func (b *builder) checkClusters() {
 	src, dst := b.f.Source, b.f.Target

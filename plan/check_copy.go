@@ -89,7 +89,7 @@ func (b *builder) checkTTL(place string) {
 }
 
 func (b *builder) checkCopy(method *schema.CopyMethod) {
-	place := b.place(b.m.Range)
+	place := b.atMethod()
 	switch method.SourceWrites {
 	case schema.SourceWritesStopped:
 		proof := "a second digest of it after the copy must equal the first"
@@ -109,7 +109,7 @@ func (b *builder) checkCopy(method *schema.CopyMethod) {
 			Hint: "only source_writes = \"fenced\" and \"catch_up\" prove that nothing is lost"})
 	}
 	if b.m.Verify.Mode == schema.VerifyOff {
-		b.checks.list = append(b.checks.list, Check{Code: CodeVerifyOff, Severity: Warning, Loud: true, Place: place,
+		b.checks.list = append(b.checks.list, Check{Code: CodeVerifyOff, Severity: Warning, Loud: true, Place: b.atVerify(),
 			Text: "verify is off: nothing will prove that the copy is complete",
 			Hint: "leave the verify block out for a full comparison"})
 	}
@@ -131,7 +131,7 @@ func (b *builder) checkBudget() {
 		return
 	}
 	window := b.window()
-	place := b.place(b.m.Range)
+	place := b.atLimits()
 	switch {
 	case window.Low > budget:
 		b.checks.fail(CodeRejectBudget, place, fmt.Sprintf("raise limits.write_reject, or declare source_writes = %q: writes are rejected for the comparison only, about %s",

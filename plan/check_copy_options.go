@@ -9,12 +9,12 @@ import (
 
 // checkOptions holds the options of a copy against both tables as they are.
 func (b *builder) checkOptions(method *schema.CopyMethod) {
-	o, place := copyOptions(method), b.place(b.m.Range)
+	o, place := copyOptions(method), b.atMethod()
 	b.checkPartitions(o, place)
 	b.checkOverwrite(o, place)
 	b.checkMerged(o, place)
-	b.checkPart(o, place)
-	b.checkHeld(place)
+	b.checkPart(o, b.atVerify())
+	b.checkHeld(b.atLimits())
 	b.checkGeo(method)
 }
 

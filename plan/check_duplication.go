@@ -13,7 +13,7 @@ import (
 func (b *builder) checkDuplication(method *schema.DuplicationMethod) {
 	d := b.f.Duplication
 	if d == nil {
-		b.checks.fail(CodeDupUnread, b.place(b.m.Range), "this is a mistake of pegmigrate: report it", "nothing was observed about duplications")
+		b.checks.fail(CodeDupUnread, b.atMethod(), "this is a mistake of pegmigrate: report it", "nothing was observed about duplications")
 		return
 	}
 	b.checkDupServers(d)
@@ -232,24 +232,23 @@ func (b *builder) checkPermanentRows() {
 
 // checkChoices warns of guarantees that the declaration gives up.
 func (b *builder) checkChoices(method *schema.DuplicationMethod) {
-	place := b.place(b.m.Range)
-	loud := func(code, hint, format string, args ...any) {
+	loud := func(code, place, hint, format string, args ...any) {
 		b.checks.list = append(b.checks.list, Check{Code: code, Severity: Warning, Loud: true, Place: place, Hint: hint, Text: fmt.Sprintf(format, args...)})
 	}
 	if b.m.Verify.Mode == schema.VerifyOff {
-		loud(CodeVerifyOff, "leave the verify block out for a live comparison",
+		loud(CodeVerifyOff, b.atVerify(), "leave the verify block out for a live comparison",
 			"verify is off: the drain is proven by decrees, but nothing compares the rows of the checkpoint")
 	}
 	switch method.FailMode {
 	case schema.FailSkip:
-		loud(CodeDupFailMode, "leave fail_mode out: \"slow\" waits for you instead",
+		loud(CodeDupFailMode, b.atMethod(), "leave fail_mode out: \"slow\" waits for you instead",
 			"fail_mode = \"skip\": the source leaves out writes whose log blocks are damaged, and they are missing on the target")
 	case schema.FailFast:
-		loud(CodeDupFailMode, "leave fail_mode out: \"slow\" waits for you instead",
+		loud(CodeDupFailMode, b.atMethod(), "leave fail_mode out: \"slow\" waits for you instead",
 			"fail_mode = \"fast\": a server of the source that finds a damaged log block kills itself, with all tables that it serves")
 	}
 	if b.m.After.Source == schema.AfterUnfence {
-		loud(CodeUnfenced, "after.source = \"keep_fenced\" keeps it shut until you drop it",
+		loud(CodeUnfenced, b.atAfter(), "after.source = \"keep_fenced\" keeps it shut until you drop it",
 			"after.source = \"unfence\": a client that still knows the way to %s writes there afterwards, and nowhere else", b.source)
 	}
 }

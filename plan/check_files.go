@@ -95,7 +95,7 @@ func (b *builder) checkRestore(method *schema.BackupRestoreMethod) {
 	b.checkFiles(method.BackupUse, nil)
 	b.checkWriters(method.SourceWrites)
 	if method.SkipBadPartition {
-		b.checks.list = append(b.checks.list, Check{Code: CodeSkipBad, Severity: Warning, Loud: true, Place: b.place(b.m.Range),
+		b.checks.list = append(b.checks.list, Check{Code: CodeSkipBad, Severity: Warning, Loud: true, Place: b.atMethod(),
 			Text: "skip_bad_partition: a partition whose files are damaged comes up empty, with all its rows gone",
 			Hint: "leave it out: check-backup reads every file before anything is restored"})
 	}
@@ -150,7 +150,7 @@ func (b *builder) checkLoadTarget(t *TableFacts) {
 
 // checkDualWrite is the preflight of method dual_write.
 func (b *builder) checkDualWrite(method *schema.DualWriteMethod) {
-	place := b.place(b.m.Range)
+	place := b.atMethod()
 	b.checkShape(b.place(b.m.Target.Range))
 	b.checkAbsent(b.place(b.m.Target.Range), "it has to be created with "+EnvIngestBehind+": servers read that when they open a table, and never again")
 	b.checkDisk(b.place(b.m.Target.Range))
@@ -163,12 +163,12 @@ func (b *builder) checkDualWrite(method *schema.DualWriteMethod) {
 	b.checks.warn(CodeDualAtomic, place, "let such clients wait until the target has all rows, or declare method \"duplication\"",
 		"incr, check_and_set and check_and_mutate on %s act on rows that are not there yet: their outcome differs from the source's", b.target)
 	if b.m.Verify.Mode == schema.VerifyOff {
-		b.warnVerifyOff(place)
+		b.warnVerifyOff()
 	}
 }
 
-func (b *builder) warnVerifyOff(place string) {
-	b.checks.list = append(b.checks.list, Check{Code: CodeVerifyOff, Severity: Warning, Loud: true, Place: place,
+func (b *builder) warnVerifyOff() {
+	b.checks.list = append(b.checks.list, Check{Code: CodeVerifyOff, Severity: Warning, Loud: true, Place: b.atVerify(),
 		Text: "verify is off: nothing will prove that the target is complete",
 		Hint: "leave the verify block out for a full comparison"})
 }
@@ -189,9 +189,9 @@ func (b *builder) checkAbsent(place, why string) {
 
 // checkWriters says what becomes of writes that come during the work.
 func (b *builder) checkWriters(writes schema.SourceWrites) {
-	place := b.place(b.m.Range)
+	place := b.atMethod()
 	if b.m.Verify.Mode == schema.VerifyOff {
-		b.warnVerifyOff(place)
+		b.warnVerifyOff()
 	}
 	if b.fromBackup() {
 		return
@@ -211,7 +211,7 @@ func (b *builder) checkWriters(writes schema.SourceWrites) {
 
 // checkFileBudget compares the declared write-reject budget with what happens behind the fence.
 func (b *builder) checkFileBudget() {
-	budget, w, place := b.m.Limits.WriteReject, b.fileWindow(), b.place(b.m.Range)
+	budget, w, place := b.m.Limits.WriteReject, b.fileWindow(), b.atLimits()
 	switch {
 	case budget == 0:
 	case w.Low > budget:

@@ -22,7 +22,7 @@ func (b *builder) checkOrder(d *DuplicationFacts) {
 	if b.m.Verify.Mode == schema.VerifyOff {
 		until = "all of them"
 	}
-	b.checks.warn(CodeDupOrder, b.place(b.m.Range),
+	b.checks.warn(CodeDupOrder, b.atMethod(),
 		"verify { when = \"in_window\" } compares everything behind the fence; or, until this is over, raise the flag on each replica server of the source: curl 'http://SERVER/updateConfig?duplicate_log_batch_bytes=262144'",
 		"%s takes %.0f writes per second on each partition: servers ship such a log in requests that overtake each other, and a key that is written several times within a moment may keep an older value on the target; of %s nothing is read again",
 		b.source, d.WriteQPS/float64(b.f.SourceTable.Partitions), until)

@@ -91,7 +91,7 @@ func (b *builder) checkLogDisk(d *DuplicationFacts) {
 
 // checkRoute looks at the record and at every proxy.
 func (b *builder) checkRoute(method *schema.DuplicationMethod, d *DuplicationFacts) {
-	place := b.place(b.m.Range)
+	place := b.atRoute()
 	if method.Cutover.MetaProxy == nil {
 		hint := "after it, give the clients the meta servers of " + b.target.Cluster
 		if b.m.After.Source != schema.AfterUnfence {
@@ -160,14 +160,14 @@ func (b *builder) routeGood(r *RouteFacts, d *DuplicationFacts) {
 	b.checks.ok("%s", text)
 	known := b.addressesOf(b.f.Source, d.SourceConfig)
 	if leadsElsewhere(r.MetaAddrs, known) && !slices.ContainsFunc(r.Proxies, func(p ProxyFacts) bool { return p.LeadsTo == "source" }) {
-		b.checks.warn(CodeRouteElsewhere, b.place(b.m.Range), "compare it with the meta servers of "+b.source.Cluster,
+		b.checks.warn(CodeRouteElsewhere, b.atRoute(), "compare it with the meta servers of "+b.source.Cluster,
 			"route record %s names meta servers that are none of %s: %v", r.Path, b.source.Cluster, r.MetaAddrs)
 	}
 }
 
 // checkProxies: every proxy has to answer, and to lead to the source.
 func (b *builder) checkProxies(r *RouteFacts, severity Severity) {
-	place, good := b.place(b.m.Range), 0
+	place, good := b.atRoute(), 0
 	for _, p := range r.Proxies {
 		switch {
 		case p.Problem != "":

@@ -12,7 +12,7 @@ import (
 func (b *builder) checkFiles(use schema.BackupUse, split *schema.SplitUse) {
 	files := b.f.Files
 	if files == nil {
-		b.checks.fail(CodeFilesUnread, b.place(b.m.Range), "plan again when the clusters answer", "the servers were not asked about backups and their stores")
+		b.checks.fail(CodeFilesUnread, b.atMethod(), "plan again when the clusters answer", "the servers were not asked about backups and their stores")
 		return
 	}
 	if !b.fromBackup() {
@@ -144,14 +144,14 @@ func (b *builder) checkUnderway(use schema.BackupUse) {
 		return
 	}
 	if fenced(b.m.Method) {
-		b.checks.warn(CodeAdopt, b.place(b.m.Range), "remove adopt_max_age, or declare source_writes = \"stopped\" and stop the writers before the backup",
+		b.checks.warn(CodeAdopt, b.atMethod(), "remove adopt_max_age, or declare source_writes = \"stopped\" and stop the writers before the backup",
 			"with source_writes = \"fenced\" the backup begins behind the fence: no older one is adopted")
 		return
 	}
 	for _, k := range files.Backups {
 		age := files.Now.Sub(k.Taken)
 		if k.Finished && k.Partitions == b.f.SourceTable.Partitions && age <= use.AdoptMaxAge {
-			b.checks.warn(CodeAdopt, b.place(b.m.Range), "what was written since is missing on the target; the comparison shows it",
+			b.checks.warn(CodeAdopt, b.atMethod(), "what was written since is missing on the target; the comparison shows it",
 				"backup %d of %s is %s old and will be adopted: writers had to be stopped since then", k.ID, b.source, Duration(age))
 			return
 		}

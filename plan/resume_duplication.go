@@ -136,7 +136,7 @@ func (b *builder) resumeRoute(method *schema.DuplicationMethod, d *DuplicationFa
 	if method.Cutover.MetaProxy == nil || r == nil || indexOf(at.plan, "switch") == 0 {
 		return
 	}
-	place, severity := b.place(b.m.Range), Error
+	place, severity := b.atRoute(), Error
 	if at.fenced || !at.ahead("fence-source") {
 		severity = Warning
 	}

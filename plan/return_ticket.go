@@ -66,7 +66,7 @@ func (b *builder) checkReturn(method *schema.DuplicationMethod, d *DuplicationFa
 	if ticket == 0 {
 		return
 	}
-	place := b.place(b.m.Range)
+	place := b.atMethod()
 	b.checks.ok("return ticket: `pegmigrate rollback` leads clients back from step return-ready until %s after the switch, as long as %s keeps up and nobody writes to it; everything is compared before",
 		Duration(ticket), b.source)
 	// Behind the switch readers are evicted, traffic is proven, and the fence comes down.
@@ -101,7 +101,7 @@ func (b *builder) checkReturnDisk(method *schema.DuplicationMethod, d *Duplicati
 	}
 	assumed := fmt.Sprintf("assumed: %.0f writes per second of %s, on %d replicas, for %s", d.WriteQPS, Bytes(uint64(row)), b.replicas, Duration(method.ReturnTicket))
 	if worst.Addr != "" && each+table > worst.DiskAvailable*9/10 {
-		b.checks.warn(CodeReturnDisk, b.place(b.m.Range), "make room there, or declare a shorter return_ticket; while "+b.source.Cluster+" keeps up there is next to nothing to keep",
+		b.checks.warn(CodeReturnDisk, b.atMethod(), "make room there, or declare a shorter return_ticket; while "+b.source.Cluster+" keeps up there is next to nothing to keep",
 			"should %s be away for the whole of the return ticket, logs of about %s pile up on each server of %s, beside %s of rows; %s has %s left (%s)",
 			b.source.Cluster, Bytes(each), b.target.Cluster, Bytes(table), worst.Addr, Bytes(worst.DiskAvailable), assumed)
 		return
@@ -121,7 +121,7 @@ func (b *builder) backward() *builder {
 func (b *builder) checkReturnWindow() {
 	w := b.backward().cutoverWindow()
 	if w.Declared && w.Budget < w.Minimum {
-		b.checks.warn(CodeReturnWindow, b.place(b.m.Range),
+		b.checks.warn(CodeReturnWindow, b.atLimits(),
 			fmt.Sprintf("raise limits.write_reject to %s or more before `pegmigrate rollback`", Duration(roundUp(w.Minimum, time.Second))),
 			"limits.write_reject = %s cannot be kept on the way back: the smallest window on %s is %s (%s)", Duration(w.Budget), b.target.Cluster,
 			Duration(w.Minimum), w.parts())

@@ -205,7 +205,7 @@ func (w Window) settings() string {
 
 // checkWindow compares the declared budget with what the window needs.
 func (b *builder) checkWindow() {
-	w, place := b.cutoverWindow(), b.place(b.m.Range)
+	w, place := b.cutoverWindow(), b.atLimits()
 	if w.Assumed {
 		text := fmt.Sprintf("the servers of %s did not tell their intervals; assumed are config sync %s", b.source.Cluster, Duration(w.ConfigSync))
 		if w.GroupCheck > 0 {

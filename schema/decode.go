@@ -52,6 +52,7 @@ func (l *loader) decodeMigration(b *hclsyntax.Block) *Migration {
 	parts := methodParts{when: true, drop: true, backup: true, sample: true}
 	var rules methodRules
 	if mb := c.block("method"); mb != nil {
+		m.MethodRange = mb.DefRange()
 		if rules = l.decodeMethod(mb); rules != nil {
 			m.Method, parts = rules, rules.parts()
 		}

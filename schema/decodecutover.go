@@ -58,6 +58,7 @@ func (l *loader) decodeCutover(b *hclsyntax.Block) *Cutover {
 func (l *loader) decodeMetaProxy(b *hclsyntax.Block) *MetaProxy {
 	c := l.check(metaProxySpec(), b.Body, b.DefRange())
 	out := &MetaProxy{
+		Range:     b.DefRange(),
 		ZooKeeper: l.addresses(c, "zookeeper", false, "10.2.0.1:2181", "leave it out for the source cluster's own ZooKeeper"),
 		Proxies:   l.addresses(c, "proxies", true, "10.3.0.1:34601", `list every one: proxies = ["10.3.0.1:34601"]`),
 	}

@@ -1,6 +1,10 @@
 package schema
 
-import "time"
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
 
 // DuplicationMethod makes the servers ship every row and every write to the target while clients
 // go on, and ends with a cut-over.
@@ -58,6 +62,7 @@ type MetaProxy struct {
 	Root string
 	// Proxies are asked one by one, host:port; at least one, without repetitions.
 	Proxies []string
+	Range   hcl.Range // the header of the block
 }
 
 // The gates of method duplication, in order.

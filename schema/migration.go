@@ -16,8 +16,9 @@ type Migration struct {
 	// Approve lists the gates that stop apply until they are approved: a subset of
 	// Method.Gates(), without repetitions, in the method's order.
 	Approve []string
-	// Range is the header of the block, for diagnostics and plans.
-	Range hcl.Range
+	// Range is the header of the block, for diagnostics and plans; MethodRange that of its method block.
+	Range       hcl.Range
+	MethodRange hcl.Range
 	// Fingerprint is the lower-case hex SHA-256 of the whole normalised declaration. Formatting,
 	// comments, the way a value was computed, and a default written out do not change it.
 	Fingerprint string
