@@ -44,6 +44,8 @@ type Cursor struct {
 	// Options are the options that decide what is copied, "" for a copy of everything as it is. A
 	// copy with others cannot go on from here.
 	Options string `json:"options,omitempty"`
+	// SourceID is the id of the table that was read, 0 when nobody said: Options.SourceID.
+	SourceID int32 `json:"source_id,omitempty"`
 	// Digests are of the rows that were taken so far, with the source's expiry, without the misplaced.
 	Digests Digests `json:"digests"`
 }

@@ -62,6 +62,9 @@ type Options struct {
 	SaveEvery time.Duration
 	// ReportEvery is the time between two reports of progress (default 500 ms).
 	ReportEvery time.Duration
+	// SourceID is the id of the source table, 0 for unknown. Cursors of a table with another id are refused: one
+	// that was dropped and made again has other rows in front of them.
+	SourceID int32
 	// Start is the moment that the bands of Digests count from. Cursors of an earlier run
 	// overrule it; the zero time means now.
 	Start time.Time

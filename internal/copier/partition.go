@@ -30,6 +30,9 @@ type partition struct {
 func newPartition(r *run, c Cursor) *partition {
 	p := &partition{r: r, index: c.Partition, cursor: c}
 	p.cursor.Version = CursorVersion
+	if id := r.opts.SourceID; id != 0 {
+		p.cursor.SourceID = id
+	}
 	for _, left := range c.left() {
 		p.spans = append(p.spans, newSpan(p, left))
 	}

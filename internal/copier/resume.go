@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// checkResume refuses cursors that cannot belong to a table of count partitions, or to a copy of what
+// checkResume refuses cursors that cannot belong to the table with an id and count partitions, or to a copy of what
 // meaning and chosen say.
-func checkResume(cursors []Cursor, count int32, meaning string, chosen []int32) error {
+func checkResume(cursors []Cursor, id, count int32, meaning string, chosen []int32) error {
 	seen := make(map[int32]bool, len(cursors))
 	for i := range cursors {
 		c := &cursors[i]
@@ -18,6 +18,8 @@ func checkResume(cursors []Cursor, count int32, meaning string, chosen []int32) 
 			return fmt.Errorf("cursor of partition %d has version %d, this program knows %d", c.Partition, c.Version, CursorVersion)
 		case c.Partition < 0 || c.Partition >= count:
 			return fmt.Errorf("cursor of partition %d: the source has %d partitions", c.Partition, count)
+		case c.SourceID != 0 && id != 0 && c.SourceID != id:
+			return fmt.Errorf("cursor of partition %d is of a source with id %d, which has id %d now: it was dropped and made again", c.Partition, c.SourceID, id)
 		case seen[c.Partition]:
 			return fmt.Errorf("two cursors of partition %d", c.Partition)
 		case c.Digests.Start != cursors[0].Digests.Start:

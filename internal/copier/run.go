@@ -113,7 +113,7 @@ func newRun(src Source, dst Target, resume []Cursor, opts Options) (*run, error)
 		return nil, err
 	}
 	meaning, chosen := opts.meaning(), opts.chosen(r.count)
-	if err := checkResume(resume, r.count, meaning, chosen); err != nil {
+	if err := checkResume(resume, opts.SourceID, r.count, meaning, chosen); err != nil {
 		return nil, err
 	}
 	r.takesAll = opts.Filter.All()
