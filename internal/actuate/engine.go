@@ -45,7 +45,7 @@ func (e *Engine) Copy(ctx context.Context, job apply.CopyJob) (apply.CopyOutcome
 	if err != nil {
 		return out, err
 	}
-	opts.MaxWrite = e.maxWrite(ctx, job.Target)
+	opts.MaxWrite, opts.SourceID = e.maxWrite(ctx, job.Target), src.ID()
 	pacer, stop, err := e.clusters.paced(ctx, job.Source, job.Target, pacedLimits(job.Limits, job.Unpaced))
 	if err != nil {
 		return out, err
@@ -62,6 +62,9 @@ func (e *Engine) Copy(ctx context.Context, job apply.CopyJob) (apply.CopyOutcome
 			return job.Save(encoded)
 		},
 		copier.ReporterFunc(func(p copier.Progress) { job.Report(copyProgress(p, estimates)) }))
+	if err == nil {
+		err = unchanged(ctx, src, dst)
+	}
 	if err != nil {
 		return out, err
 	}

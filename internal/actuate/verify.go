@@ -28,7 +28,11 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 		return event.Verified{}, err
 	}
 	if job.Mode == plan.VerifySample || job.Mode == plan.VerifyCount {
-		return e.estimate(ctx, job)
+		out, err := e.estimate(ctx, job)
+		if err == nil {
+			err = unchanged(ctx, src, dst)
+		}
+		return out, err
 	}
 	first, err := decodeDigests(job.FirstDigest)
 	if err != nil {
@@ -65,6 +69,9 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 		differ.ReporterFunc(func(p differ.Progress) { job.Report(verifyProgress(p, estimates)) }))
 	if err == nil {
 		err = repair.failure()
+	}
+	if err == nil {
+		err = unchanged(ctx, src, dst)
 	}
 	if err != nil {
 		return event.Verified{}, err

@@ -37,8 +37,11 @@ type Comparison struct {
 
 // cursorsKept is what Comparison.Save gets.
 type cursorsKept struct {
-	Version int             `json:"version"`
-	Units   []differ.Cursor `json:"units"`
+	Version int `json:"version"`
+	// Tables are the ids of source and target, zeros where an older version wrote it.
+	Tables [2]int32 `json:"tables"`
+
+	Units []differ.Cursor `json:"units"`
 }
 
 const cursorsVersion = 1
@@ -49,7 +52,7 @@ func (l *Live) Compare(ctx context.Context, job Comparison) (event.Verified, err
 	if err != nil {
 		return event.Verified{}, err
 	}
-	kept, err := job.before()
+	kept, err := job.before([2]int32{pair.src.rows.ID(), pair.dst.rows.ID()})
 	if err != nil {
 		return event.Verified{}, err
 	}
@@ -68,6 +71,9 @@ func (l *Live) Compare(ctx context.Context, job Comparison) (event.Verified, err
 	estimates := l.engine.estimates(ctx, job.Source)
 	result, err := differ.RunLive(ctx, pair.src, pair.dst, kept.Units, opts, job.save(&kept),
 		reportLive(job.Report, estimates))
+	if err == nil {
+		err = unchanged(ctx, pair.src.rows, pair.dst.rows)
+	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 			err = cause
@@ -106,10 +112,11 @@ func (j *Comparison) options(pair livePair, stop context.CancelCauseFunc) (diffe
 	return opts, nil
 }
 
-// before reads Before. Units with differences go: a difference is told when its unit is compared, and the report
+// before reads Before. What was found of tables that were dropped and made again since proves nothing. Units with
+// differences go: a difference is told when its unit is compared, and the report
 // that it was told to is not kept.
-func (j *Comparison) before() (cursorsKept, error) {
-	kept := cursorsKept{Version: cursorsVersion}
+func (j *Comparison) before(tables [2]int32) (cursorsKept, error) {
+	kept := cursorsKept{Version: cursorsVersion, Tables: tables}
 	if len(j.Before) == 0 {
 		return kept, nil
 	}
@@ -119,6 +126,9 @@ func (j *Comparison) before() (cursorsKept, error) {
 	}
 	if before.Version != cursorsVersion {
 		return kept, fmt.Errorf("the earlier comparison has version %d, this program knows %d", before.Version, cursorsVersion)
+	}
+	if before.Tables != ([2]int32{}) && before.Tables != tables {
+		return kept, nil
 	}
 	for _, c := range before.Units {
 		told := c.Differences() > 0 || j.Drift && c.Drifted+c.Stamped > 0
