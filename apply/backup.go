@@ -253,7 +253,8 @@ func (k *backupRunner) send(ctx context.Context) (id int64, lost, err error) {
 // awaitLost looks for the backup of a request that may still be on its way to the leader.
 func (k *backupRunner) awaitLost(ctx context.Context, lost error) (found bool, err error) {
 	var begun time.Time
-	err = k.await(ctx, k.r.Waits.Call+2*k.r.Waits.Transient, CodeBackup, "run the same command again: it looks for the backup first",
+	// The limit leaves room for a first look that is answered late, or it would be over before the looking is.
+	err = k.await(ctx, 2*k.r.Waits.Call+2*k.r.Waits.Transient, CodeBackup, "run the same command again: it looks for the backup first",
 		func(ctx context.Context) (bool, string, error) {
 			id, _, err := k.findLost(ctx, k.a)
 			if err != nil {
