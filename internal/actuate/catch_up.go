@@ -58,6 +58,9 @@ func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.Cat
 	if failed := m.wait(); failed != nil {
 		err = failed
 	}
+	if err == nil {
+		err = unchanged(ctx, pair.src.rows, pair.dst.rows)
+	}
 	if err != nil {
 		return out, err
 	}

@@ -29,6 +29,14 @@ func TestTableThatChangesWithoutAFailedRequest(t *testing.T) {
 			_, err := w.live.engine.Verify(t.Context(), apply.VerifyJob{Source: ref(), Target: west(), Mode: "count", Report: report})
 			return err
 		},
+		"sample": func(w *liveWorld) error {
+			_, err := w.live.Sample(t.Context(), Comparison{Source: ref(), Target: west(), Report: report}, 0.5)
+			return err
+		},
+		"catch up": func(w *liveWorld) error {
+			_, err := w.catchUp(apply.CatchUpJob{})
+			return err
+		},
 		"compare at rest": func(w *liveWorld) error {
 			_, err := w.live.CompareLive(t.Context(), apply.LiveJob{Source: ref(), Target: west(), Still: true, Report: report})
 			return err

@@ -28,11 +28,7 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 		return event.Verified{}, err
 	}
 	if job.Mode == plan.VerifySample || job.Mode == plan.VerifyCount {
-		out, err := e.estimate(ctx, job)
-		if err == nil {
-			err = unchanged(ctx, src, dst)
-		}
-		return out, err
+		return e.estimate(ctx, job)
 	}
 	first, err := decodeDigests(job.FirstDigest)
 	if err != nil {
