@@ -118,6 +118,9 @@ func (r *Run) closingCatchUp() string {
 	a := step.Action.(plan.CatchUp)
 	counts, _, _ := unblob[string](r.record(step.ID).Proof, kindProof) // absent, there is less to say
 	text := a.Target.String() + " holds what " + a.Source.String() + " held when it was fenced: " + counts
+	if !a.Options.Whole() {
+		text = a.Target.String() + " holds what this copy takes from " + a.Source.String() + ", as it was when it was fenced: " + counts
+	}
 	if r.lifts() {
 		return text + "; the source takes writes again, which do not reach the target"
 	}

@@ -162,12 +162,22 @@ func (r *Run) closing() string {
 			continue
 		}
 		counts, _, _ := unblob[string](r.record(s.ID).Proof, kindProof) // absent, there is less to say
-		if v.AllowExtra {
-			return fmt.Sprintf("%s holds every row of %s: %s", target, source, counts)
-		}
-		return fmt.Sprintf("%s and %s hold the same rows: %s", source, target, counts)
+		return compared(source, target, v) + ": " + counts
 	}
 	return fmt.Sprintf("%s is copied to %s; nothing was compared", source, target)
+}
+
+// compared says what a comparison that found nothing has shown, and no more than it looked at.
+func compared(source, target plan.TableRef, v plan.Verify) string {
+	switch {
+	case v.Mode != "" && v.Mode != plan.VerifyFull:
+		return fmt.Sprintf("%s and %s were compared in part", source, target)
+	case !v.Options.Whole():
+		return fmt.Sprintf("%s holds what this copy takes from %s", target, source)
+	case v.AllowExtra:
+		return fmt.Sprintf("%s holds every row of %s", target, source)
+	}
+	return fmt.Sprintf("%s and %s hold the same rows", source, target)
 }
 
 // moved is what the copy moved, in this run or in an earlier one.

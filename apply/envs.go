@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -81,7 +82,7 @@ func (e *envsRunner) done(ctx context.Context) (bool, string, error) {
 			return false, fmt.Sprintf("%s of %s is %q", key, e.a.Table, got), nil
 		}
 	}
-	return true, fmt.Sprintf("%s lists %v", e.a.Table.Cluster, sorted(e.a.Envs)), nil
+	return true, fmt.Sprintf("%s lists %s", e.a.Table.Cluster, strings.Join(sorted(e.a.Envs), ", ")), nil
 }
 
 func (e *envsRunner) run(ctx context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -40,7 +41,7 @@ func (p *parkEnvsRunner) done(ctx context.Context) (bool, string, error) {
 			return false, fmt.Sprintf("%s carries %s = %q", p.a.Table, key, value), nil
 		}
 	}
-	return true, fmt.Sprintf("%s lists none of %v", p.a.Table.Cluster, p.a.Keys), nil
+	return true, fmt.Sprintf("%s lists none of %s", p.a.Table.Cluster, strings.Join(p.a.Keys, ", ")), nil
 }
 
 // holds asks again until the duplication is there: a follower that exists is not made again.
@@ -143,7 +144,7 @@ func (u *unparkRunner) done(ctx context.Context) (bool, string, error) {
 		}
 	}
 	u.told = true
-	return true, fmt.Sprintf("%s lists %v", u.a.Table.Cluster, back), nil
+	return true, fmt.Sprintf("%s lists %s", u.a.Table.Cluster, strings.Join(back, ", ")), nil
 }
 
 func (u *unparkRunner) run(ctx context.Context) error {
@@ -235,7 +236,7 @@ func (d *deleteEnvsRunner) done(ctx context.Context) (bool, string, error) {
 			return false, fmt.Sprintf("%s carries %s", d.a.Table, key), nil
 		}
 	}
-	return true, fmt.Sprintf("%s lists none of %v", d.a.Table.Cluster, d.a.Keys), nil
+	return true, fmt.Sprintf("%s lists none of %s", d.a.Table.Cluster, strings.Join(d.a.Keys, ", ")), nil
 }
 
 func (d *deleteEnvsRunner) run(ctx context.Context) error {

@@ -68,7 +68,7 @@ func (q *quiesceRunner) settling(now time.Time) (string, bool) {
 		q.since = now
 	}
 	left := q.r.Waits.Settle - now.Sub(q.since)
-	return fmt.Sprintf("writes that were queued before the fence get %s to be prepared", left.Round(time.Millisecond)), left > 0
+	return fmt.Sprintf("writes that were queued before the fence get %s to be prepared", plan.Duration(left)), left > 0
 }
 
 // look lists the partitions with mutations under way. When the primary of one changed all are looked

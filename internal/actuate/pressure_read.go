@@ -3,7 +3,9 @@ package actuate
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -171,12 +173,20 @@ func (r reading) latency(side string, limit time.Duration) measured {
 		}
 	}
 	if worst > limit {
-		return measured{known: true, over: true, text: fmt.Sprintf("%s p99 is %s (%s), over %s", side, worst.Round(100*time.Microsecond), at, limit)}
+		return measured{known: true, over: true, text: fmt.Sprintf("%s p99 is %s (%s), over %s", side, latency(worst), at, latency(limit))}
 	}
 	if r.silent != "" {
 		return r.blindness()
 	}
 	return measured{known: true, fine: float64(worst) <= kept*float64(limit)}
+}
+
+// latency writes a duration with a tenth of a millisecond, or in seconds.
+func latency(d time.Duration) string {
+	if d >= time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return strconv.FormatFloat(math.Round(float64(d)/float64(100*time.Microsecond))/10, 'f', -1, 64) + " ms"
 }
 
 // disk compares the fullest disk.

@@ -16,7 +16,7 @@ type measured struct {
 	why          string
 	// over is whether the threshold is exceeded, fine whether it is kept by a margin.
 	over, fine bool
-	text       string // "source p99 is 80ms (get of partition 3 on 10.0.0.1:34801), over 50ms"
+	text       string // "source p99 is 80 ms (get of partition 3 on 10.0.0.1:34801), over 50 ms"
 }
 
 // rule is one threshold and where it stands.

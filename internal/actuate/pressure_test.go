@@ -67,11 +67,11 @@ func TestSourceIsLeftAloneWhenItsP99Rises(t *testing.T) {
 		show(one(slow(80*time.Millisecond, 100)))
 		time.Sleep(1100 * time.Millisecond)
 		s := p.State()
-		if s.Share > 0.5 || len(s.Held) != 0 || s.Reason != "source p99 is 80ms (get of partition 3 on n1), over 50ms" {
+		if s.Share > 0.5 || len(s.Held) != 0 || s.Reason != "source p99 is 80 ms (get of partition 3 on n1), over 50 ms" {
 			t.Errorf("a look later: %+v", s)
 		}
 		time.Sleep(3900 * time.Millisecond)
-		if s = p.State(); len(s.Held) != 1 || s.Limit != "paused" || !strings.HasPrefix(s.Reason, "source p99 is 80ms") {
+		if s = p.State(); len(s.Held) != 1 || s.Limit != "paused" || !strings.HasPrefix(s.Reason, "source p99 is 80 ms") {
 			t.Errorf("five seconds later: %+v", s)
 		}
 		show(one(slow(45*time.Millisecond, 100)))
@@ -126,7 +126,7 @@ func TestSilenceHolds(t *testing.T) {
 		partly.silent = "n2: no answer"
 		show(partly)
 		time.Sleep(5 * time.Second)
-		if s := p.State(); len(s.Held) == 0 || !strings.HasPrefix(s.Reason, "source p99 is 70ms") {
+		if s := p.State(); len(s.Held) == 0 || !strings.HasPrefix(s.Reason, "source p99 is 70 ms") {
 			t.Errorf("%+v", s)
 		}
 		show(reading{silent: "n1: no answer"})

@@ -50,14 +50,27 @@ func lower(a, b int64) int64 {
 	return min(a, b)
 }
 
-// String is "rows_per_second 5000, in_flight 64", empty without a bound.
+// size writes bytes as a declaration does: 64MiB, 1500.
+func size(n int64) string {
+	for _, unit := range []struct {
+		bytes int64
+		name  string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n%unit.bytes == 0 {
+			return fmt.Sprintf("%d%s", n/unit.bytes, unit.name)
+		}
+	}
+	return fmt.Sprint(n)
+}
+
+// String is "rows_per_second 5000, bytes_per_second 64MiB, in_flight 64", empty without a bound.
 func (l Limits) String() string {
 	var text []string
 	if l.RowsPerSecond > 0 {
 		text = append(text, fmt.Sprintf("rows_per_second %d", l.RowsPerSecond))
 	}
 	if l.BytesPerSecond > 0 {
-		text = append(text, fmt.Sprintf("bytes_per_second %d", l.BytesPerSecond))
+		text = append(text, "bytes_per_second "+size(l.BytesPerSecond))
 	}
 	if l.InFlight > 0 {
 		text = append(text, fmt.Sprintf("in_flight %d", l.InFlight))

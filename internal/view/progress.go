@@ -18,7 +18,7 @@ func moveLine(p event.MoveProgress, style Style) string {
 	}
 	s := clean(p.Step) + ": " + strings.Join(parts, ", ")
 	if p.Differences > 0 {
-		s += ", " + style.loud(fmt.Sprintf("%d differences", p.Differences))
+		s += ", " + style.loud(plan.Counted(p.Differences, "difference"))
 	}
 	if limit := limitPart(p); limit != "" {
 		s += "; " + limit
@@ -62,6 +62,9 @@ func rowsPart(p event.MoveProgress) string {
 	}
 	s := plan.Rows(p.Rows)
 	if ended(p) {
+		if p.Rows == 1 {
+			return "1 row"
+		}
 		return s + " rows"
 	}
 	if p.RowsEstimate > 0 {
@@ -104,6 +107,8 @@ func limitPart(p event.MoveProgress) string {
 		return ""
 	case p.LimitReason == "":
 		return "limited by " + clean(p.Limit)
+	case p.Limit == "paused":
+		return "paused: " + clean(strings.TrimPrefix(p.LimitReason, "paused "))
 	case p.Limit == "":
 		return "limited: " + clean(p.LimitReason)
 	}
