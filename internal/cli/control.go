@@ -167,7 +167,7 @@ func statusLines(s control.Status) []string {
 	switch {
 	case len(s.Held) > 0:
 		for _, h := range s.Held {
-			lines = append(lines, fmt.Sprintf("paused     %s, since %s", printable(h.Text), h.Since.UTC().Format(time.RFC3339)))
+			lines = append(lines, fmt.Sprintf("paused     %s, since %s", printable(strings.TrimPrefix(h.Text, "paused ")), h.Since.UTC().Format(time.RFC3339)))
 		}
 	case s.Limit != "":
 		lines = append(lines, fmt.Sprintf("limited by %s: %s, since %s", printable(s.Limit), printable(s.Reason), s.Since.UTC().Format(time.RFC3339)))
