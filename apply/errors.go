@@ -114,7 +114,7 @@ func (e *DifferencesError) Error() string {
 	case plan.VerifyCount:
 		s = fmt.Sprintf("%s: the source holds %s, the target %d", e.Step, plan.Counted(e.SourceRows, "row"), e.TargetRows)
 	case plan.VerifySample:
-		s += fmt.Sprintf(" of a sample of %s of the hash keys", share(e.Sample))
+		s += fmt.Sprintf(" of a sample of %s of the rows", share(e.Sample))
 	}
 	if e.SourceChanged > 0 {
 		s += fmt.Sprintf("; %d partitions of the source were written to during the copy", e.SourceChanged)

@@ -44,7 +44,7 @@ func (v *verifyRunner) text() string {
 	case plan.VerifyCount:
 		return counts + "; only their numbers were compared"
 	case plan.VerifySample:
-		return fmt.Sprintf("%s in a sample of %s of the hash keys, 0 differences there", counts, share(v.a.Sample))
+		return fmt.Sprintf("%s in a sample of %s of the rows, 0 differences there", counts, share(v.a.Sample))
 	}
 	return counts + ", 0 differences"
 }

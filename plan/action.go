@@ -133,7 +133,7 @@ type Verify struct {
 	Target TableRef `json:"target"`
 	// Mode is VerifyFull ("" as well), VerifySample or VerifyCount.
 	Mode string `json:"mode"`
-	// Sample is the share of the hash keys that VerifySample compares, above 0 and below 1; 0 with other modes.
+	// Sample is the share of the rows that VerifySample compares, above 0 and below 1; 0 with other modes.
 	Sample float64    `json:"sample,omitempty"`
 	Limits CopyLimits `json:"limits"`
 	// SourceWrites as in Copy: with "stopped" the digest of the source taken while copying must

@@ -81,7 +81,7 @@ func (b *builder) checkPart(o CopyOptions, place string) {
 		b.checks.list = append(b.checks.list, Check{Code: CodeVerifyPart, Severity: Warning, Loud: true, Place: place, Hint: whole,
 			Text: "verify.mode = \"count\" compares numbers of rows: a wrong value, a wrong expiry, and one row for another are not found"})
 	case schema.VerifySample:
-		b.checks.warn(CodeVerifyPart, place, whole, "verify.mode = \"sample\" compares the rows of %s of the hash keys: what is wrong with few rows is likely not found",
+		b.checks.warn(CodeVerifyPart, place, whole, "verify.mode = \"sample\" compares %s of the rows, drawn at random: what is wrong with few rows is likely not found",
 			Share(b.m.Verify.Sample))
 	}
 }

@@ -138,7 +138,7 @@ func whyVerify(mode string, sample float64, o CopyOptions) string {
 	case VerifyCount:
 		return "the number of rows " + of + ", nothing about the rows themselves"
 	case VerifySample:
-		return fmt.Sprintf("every row of %s of the hash keys %s: %s", Share(sample), of, comparedParts(o))
+		return fmt.Sprintf("%s of the rows %s, drawn at random: %s", Share(sample), of, comparedParts(o))
 	}
 	s := "every row " + of + ": " + comparedParts(o)
 	if o.KeepsTarget() {

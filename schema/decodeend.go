@@ -37,7 +37,7 @@ func (l *loader) decodeVerify(b *hclsyntax.Block, parts methodParts) Verify {
 	return Verify{Mode: mode, When: when, Sample: l.sample(c, mode), Range: b.DefRange()}
 }
 
-// sample gives the share of the hash keys that is compared, 0 where everything or nothing is.
+// sample gives the share of the rows that is compared, 0 where everything or nothing is.
 func (l *loader) sample(c *content, mode VerifyMode) float64 {
 	a := c.attrs["sample"]
 	share := l.percent(c, "sample")

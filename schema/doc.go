@@ -98,7 +98,7 @@
 //	  }
 //	  verify {
 //	    mode   = "sample"
-//	    sample = "1%"                             # of the hash keys; default: 1%
+//	    sample = "1%"                             # of the rows, drawn at random; default: 1%
 //	  }
 //	}
 //

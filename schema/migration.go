@@ -98,7 +98,7 @@ type Verify struct {
 	Mode VerifyMode
 	// When is "" for methods that have no cut-over, and with VerifyOff.
 	When VerifyWhen
-	// Sample is the share of the hash keys that VerifySample compares, above 0 and below 1; 0 with other modes.
+	// Sample is the share of the rows that VerifySample compares, above 0 and below 1; 0 with other modes.
 	Sample float64
 	Range  hcl.Range // zero when the block is absent
 }
@@ -109,7 +109,7 @@ type VerifyMode string
 // The values of verify.mode. The default is VerifyFull. VerifySample and VerifyCount are of method copy only.
 const (
 	VerifyFull   VerifyMode = "full"
-	VerifySample VerifyMode = "sample" // every row of some hash keys
+	VerifySample VerifyMode = "sample" // some rows, drawn at random
 	VerifyCount  VerifyMode = "count"  // how many rows there are
 	VerifyOff    VerifyMode = "off"
 )

@@ -52,8 +52,8 @@ func confidence(r differ.SampleResult) string {
 	if r.Sampled == 0 {
 		return fmt.Sprintf("no row of %d fell into a sample of %s: it says nothing, take a larger one", rows, plan.Share(r.Share))
 	}
-	s := fmt.Sprintf("%s of %d were read on both sides, %s by chance, and %s", plan.Counted(r.Sampled, "row"), rows, plan.Share(r.Share), differing(r.Found))
-	bound := fmt.Sprintf("fewer than %s (%s) of all differ", plan.Counted(max(r.MaxRows, 1), "row"), shortShare(r.MaxShare))
+	s := fmt.Sprintf("%s of %d, drawn at random, were read on both sides, and %s", plan.Counted(r.Sampled, "row"), rows, differing(r.Found))
+	bound := fmt.Sprintf("at most %s (%s) of all differ", plan.Counted(r.MaxRows, "row"), shortShare(r.MaxShare))
 	return fmt.Sprintf("%s: with %s confidence %s; a single row that differs is found with a chance of %s only",
 		s, plan.Share(differ.Confidence), bound, plan.Share(r.Share))
 }
@@ -69,7 +69,12 @@ func differing(n uint64) string {
 }
 
 // shortShare writes a bound with two digits.
-func shortShare(f float64) string { return fmt.Sprintf("%.2g %%", 100*f) }
+func shortShare(f float64) string {
+	if f > 0.99 {
+		return "100 %"
+	}
+	return fmt.Sprintf("%.2g %%", 100*f)
+}
 
 // Count compares the numbers of rows. Of job it does not use Each, Drift, Before, Save, Patience and ExpirySkew.
 func (l *Live) Count(ctx context.Context, job Comparison) (event.Verified, error) {

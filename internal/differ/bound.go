@@ -2,8 +2,8 @@ package differ
 
 import "math"
 
-// upperBound is the share that is exceeded with a probability of 1-Confidence at most when k of n rows that were
-// chosen at random differ: the one-sided bound of Clopper and Pearson, the share at which k or fewer would be
+// upperBound is the share of differing rows that is exceeded with a probability of 1-Confidence at most when k of n
+// rows that were chosen at random, one independently of another, differ: the one-sided bound of Clopper and Pearson, the share at which k or fewer would be
 // found with that probability. For k = 0 it is 1-0.05^(1/n), about 3/n.
 func upperBound(k, n uint64) float64 {
 	switch {
@@ -22,6 +22,23 @@ func upperBound(k, n uint64) float64 {
 		}
 	}
 	return high
+}
+
+// rowsBound is how many rows that share is at most, of those that one side has or both: rows that are chosen are
+// chosen of all of them, and how many they are is not known. Who have s on the source and t on the target and d
+// differ in, have (s+t+d)/2 at most, because no more than d are on one side only; s+t they have in any case. Where
+// rows of the target alone are no difference, they are t+d at most, and no more than s differ.
+func rowsBound(share float64, s, t uint64, allowExtra bool) uint64 {
+	source, target := float64(s), float64(t)
+	all := (source + target) / (2 - share)
+	most := source + target
+	if allowExtra {
+		all, most = source+target, source
+		if share < 1 {
+			all = min(all, target/(1-share))
+		}
+	}
+	return uint64(min(math.Ceil(share*all), most))
 }
 
 // atMost is the probability that at most k of n rows differ when each does with probability p: the regularized

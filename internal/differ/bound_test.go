@@ -3,6 +3,8 @@ package differ
 import (
 	"math"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // The bound is the share at which as few differences as were found would be found with 5 %: by summing up the
@@ -41,5 +43,33 @@ func TestUpperBound(t *testing.T) {
 	}
 	if three := upperBound(0, 1_000_000) * 1_000_000; three < 2.99 || three > 3 {
 		t.Errorf("none of a million: %v", three)
+	}
+}
+
+// Whatever the rows are, a bound that holds for their share holds for their number.
+func TestRowsBound(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		n := func(what string) uint64 { return rapid.Uint64Range(0, 1000).Draw(rt, what) }
+		same, changed, missing, extra := n("equal"), n("changed"), n("missing"), n("extra")
+		all, allowExtra := same+changed+missing+extra, rapid.Bool().Draw(rt, "extra rows are allowed")
+		differ := changed + missing + extra
+		if allowExtra {
+			differ -= extra
+		}
+		if all == 0 {
+			return
+		}
+		share := float64(differ) / float64(all)
+		share += (1 - share) * rapid.Float64Range(0, 1).Draw(rt, "slack")
+		s, t := same+changed+missing, same+changed+extra
+		if got := rowsBound(share, s, t, allowExtra); got < differ || got > s+t {
+			rt.Fatalf("%d of %d rows differ, bound %d at a share of %v", differ, all, got, share)
+		}
+	})
+	if got := rowsBound(1, 1000, 1000, false); got != 2000 {
+		t.Errorf("tables that have nothing in common: %d", got)
+	}
+	if got := rowsBound(0.01, 1000, 1000, false); got != 11 {
+		t.Errorf("one of a hundred: %d", got)
 	}
 }

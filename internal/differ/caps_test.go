@@ -34,7 +34,7 @@ func TestLease(t *testing.T) {
 	c := newCaps(Options{Pacer: p})
 	var l lease
 	for range 1000 {
-		if err := l.take(t.Context(), c); err != nil {
+		if err := l.take(t.Context(), c, SourceSide); err != nil {
 			t.Fatal(err)
 		}
 		l.bytes -= 100_000
@@ -43,7 +43,7 @@ func TestLease(t *testing.T) {
 	cancel()
 	p.Hold("x", "y")
 	for range 1000 {
-		if l.take(ctx, c) != nil {
+		if l.take(ctx, c, SourceSide) != nil {
 			return
 		}
 	}

@@ -25,7 +25,8 @@ type counting struct {
 }
 
 // RunCount counts the rows of both tables per residue class of partitions, those that have expired left out. Servers
-// from 2.5 on count themselves when the selection takes every row and opts.Ignore is empty; otherwise keys are read.
+// from 2.5 on count themselves when the selection takes every row, opts.Ignore is empty and no cap is declared, which
+// they would not keep; otherwise keys are read.
 // A class whose numbers differ is counted again up to twice. Equal numbers say nothing about which rows
 // they are. Of opts it uses Selection.Partitions and Filter, AllowExtra, Ignore, Workers, GiveUpAfter, the
 // limits and the memory.
@@ -41,7 +42,8 @@ func RunCount(ctx context.Context, src, dst scan.Source, opts LiveOptions, repor
 	}
 	c := &counting{r: r, units: make([]UnitCount, r.units), gauges: make([]gauge, src.PartitionCount()),
 		misplaced: make([][2]atomic.Uint64, r.units)}
-	c.servers = r.rules.pick.all && (r.targetPick == nil || r.targetPick.all && r.targetPick.parts == nil) && len(opts.Ignore) == 0
+	pace := r.caps.pacer.State()
+	c.servers = pace.RowsPerSecond == 0 && pace.BytesPerSecond == 0 && r.rules.pick.all && (r.targetPick == nil || r.targetPick.all && r.targetPick.parts == nil) && len(opts.Ignore) == 0
 	r.count = c
 	r.size(r.opts.Workers, 2)
 	_, err = r.run(ctx, report)
@@ -82,11 +84,15 @@ func (c *counting) run(ctx context.Context) {
 			u := c.r.parts[i]
 			c.misplaced[i][0].Store(0)
 			c.misplaced[i][1].Store(0)
+			var counts [2][]func() error
 			for _, p := range u.sources {
-				g.Go(func() error { return c.partition(gctx, SourceSide, p, &partial[i][0]) })
+				counts[0] = append(counts[0], func() error { return c.partition(gctx, SourceSide, p, &partial[i][0]) })
 			}
 			for _, p := range u.targets {
-				g.Go(func() error { return c.partition(gctx, TargetSide, p, &partial[i][1]) })
+				counts[1] = append(counts[1], func() error { return c.partition(gctx, TargetSide, p, &partial[i][1]) })
+			}
+			for _, count := range alternating(counts[0], counts[1]) {
+				g.Go(count)
 			}
 		}
 		if err := g.Wait(); err != nil {
@@ -117,10 +123,13 @@ func (c *counting) partition(ctx context.Context, side Side, partition int32, ro
 	}
 	spec := c.r.spec(side)
 	spec.Partition, spec.NoValue = partition, side == TargetSide || pick.keysDo()
+	if err := c.r.caps.admit(ctx); err != nil {
+		return err
+	}
 	var n uint64
 	var err error
 	if c.servers {
-		n, err = c.byServers(ctx, table, spec)
+		n, err = c.byServers(ctx, side, table, spec)
 	} else {
 		n, err = c.byKeys(ctx, side, table, pick, spec)
 	}
@@ -135,7 +144,7 @@ func (c *counting) partition(ctx context.Context, side Side, partition int32, ro
 }
 
 // byServers has a partition counted.
-func (c *counting) byServers(ctx context.Context, table scan.Source, spec scan.Spec) (uint64, error) {
+func (c *counting) byServers(ctx context.Context, side Side, table scan.Source, spec scan.Spec) (uint64, error) {
 	spec.CountOnly = true
 	cursor := table.Open(spec)
 	defer cursor.Close()
@@ -144,7 +153,7 @@ func (c *counting) byServers(ctx context.Context, table scan.Source, spec scan.S
 		return 0, err
 	}
 	defer page.Release()
-	return uint64(page.Count), c.r.caps.pacer.Draw(ctx, page.Count, 0)
+	return uint64(page.Count), c.r.caps.draw(ctx, side, page.Count, 0)
 }
 
 // byKeys reads the keys of a partition.
@@ -178,7 +187,7 @@ func (c *counting) byKeys(ctx context.Context, side Side, table scan.Source, pic
 		rows, bytes := int64(len(page.Rows)), page.Bytes
 		last = page.Last
 		page.Release()
-		if err := c.r.caps.pacer.Draw(ctx, rows, bytes); err != nil {
+		if err := c.r.caps.draw(ctx, side, rows, bytes); err != nil {
 			return 0, err
 		}
 	}

@@ -35,6 +35,9 @@ func (l *look) take(ctx context.Context) error {
 	}
 	spec := r.spec(l.side)
 	spec.Partition = l.partition
+	if err := r.caps.admit(ctx); err != nil {
+		return err
+	}
 	reader := scan.NewReader(l.source, sizer, spec)
 	defer reader.Close()
 	for last := false; !last; {
@@ -47,7 +50,7 @@ func (l *look) take(ctx context.Context) error {
 		last = page.Last
 		page.Release()
 		l.publish()
-		if err := r.caps.pacer.Draw(ctx, rows, bytes); err != nil {
+		if err := r.caps.draw(ctx, l.side, rows, bytes); err != nil {
 			return err
 		}
 	}

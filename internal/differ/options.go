@@ -32,7 +32,9 @@ type Options struct {
 	// Workers is how many units are compared at the same time, 1 to 64 (default 8). Fewer
 	// are when their partitions together exceed 256 open scans.
 	Workers int
-	// RowsPerSecond and BytesPerSecond cap what is read of either side, by MethodDigest of both together; 0 means no cap.
+	// RowsPerSecond and BytesPerSecond cap what is read of either side, each for itself, a second reading included;
+	// 0 means no cap. A single worker reads the sides by turns, and so does MethodMerge where
+	// Selection leaves out long runs of rows.
 	RowsPerSecond, BytesPerSecond int64
 	// Pacer says how fast rows may be read; nil is one of RowsPerSecond, BytesPerSecond and nothing
 	// else, which are not looked at otherwise.

@@ -182,12 +182,16 @@ func widest(units []*unit) int {
 	return most
 }
 
-// byPartition is the order in which looks are taken: sources and targets of a class after each other, so that
-// little time lies between them.
+// byPartition is the order in which looks are taken: those of a class after each other, so that little time lies
+// between them, its sources and targets by turns.
 func byPartition(pairs []*pair) []*look {
 	var out []*look
 	for _, p := range pairs {
-		out = append(out, p.looks...)
+		sources := slices.IndexFunc(p.looks, func(l *look) bool { return l.side == TargetSide })
+		if sources < 0 {
+			sources = len(p.looks)
+		}
+		out = append(out, alternating(p.looks[:sources], p.looks[sources:])...)
 	}
 	return slices.Clip(out)
 }

@@ -44,7 +44,8 @@ type sampleJob struct {
 	gauge
 }
 
-// RunSample compares rows that are chosen at random, each with the same probability. It reads the keys of both
+// RunSample compares rows that are chosen at random, each with the same probability and whatever becomes of others of
+// its hash key, which is what a bound on the share of differing rows needs. It reads the keys of both
 // tables, which tells how many rows there are and which are misplaced, chooses by a hash of the whole key, the same
 // on both sides, and reads the chosen rows of both. What is unequal is read again as in RunLive. A sample cannot
 // be resumed; errors and report are as in RunLive.
@@ -93,15 +94,17 @@ func newSampling(r *run, src, dst LiveTable, opts *SampleOptions) *sampling {
 	}
 	s.reads.SetLimit(looksAtOnce)
 	for _, u := range r.parts {
-		for _, p := range u.sources {
-			s.jobs = append(s.jobs, &sampleJob{unit: u, side: SourceSide, partition: p, table: src, pick: r.rules.pick})
-		}
 		if len(u.sources) == 0 && r.opts.AllowExtra {
 			continue
 		}
-		for _, p := range u.targets {
-			s.jobs = append(s.jobs, &sampleJob{unit: u, side: TargetSide, partition: p, table: dst, pick: r.targetPick})
+		var sources, targets []*sampleJob
+		for _, p := range u.sources {
+			sources = append(sources, &sampleJob{unit: u, side: SourceSide, partition: p, table: src, pick: r.rules.pick})
 		}
+		for _, p := range u.targets {
+			targets = append(targets, &sampleJob{unit: u, side: TargetSide, partition: p, table: dst, pick: r.targetPick})
+		}
+		s.jobs = append(s.jobs, alternating(sources, targets)...)
 	}
 	return s
 }
@@ -142,6 +145,9 @@ func (s *sampling) keys(ctx context.Context, j *sampleJob) error {
 	if j.side == TargetSide {
 		sizer = s.r.dstSizer
 	}
+	if err := s.r.caps.admit(ctx); err != nil {
+		return err
+	}
 	reader := scan.NewReader(j.table, sizer, spec)
 	defer reader.Close()
 	for last := false; !last; {
@@ -153,7 +159,7 @@ func (s *sampling) keys(ctx context.Context, j *sampleJob) error {
 		rows, bytes := int64(len(page.Rows)), page.Bytes
 		last = page.Last
 		page.Release()
-		if err := s.r.caps.pacer.Draw(ctx, rows, bytes); err != nil {
+		if err := s.r.caps.draw(ctx, j.side, rows, bytes); err != nil {
 			return err
 		}
 	}
@@ -202,45 +208,37 @@ func (s *sampling) page(ctx context.Context, j *sampleJob, rows []scan.Row) {
 }
 
 // chosen reads a chosen row on both sides. A row of the target that the source has too is left to the scan of
-// the source, so that it counts once.
+// the source, so that it counts once. What is unequal is looked at again when the tables are written to, by the
+// watchlist, and a difference at once when they rest.
 func (s *sampling) chosen(ctx context.Context, j *sampleJob, key []byte) error {
-	limit, patience := s.r.opts.GiveUpAfter, s.r.live.Patience
-	for n := 1; ; n++ {
-		source, err := readRow(ctx, s.src, SourceSide, key, limit)
-		if err != nil {
-			return err
-		}
-		if n == 1 {
-			if j.side == TargetSide && source != nil && s.r.rules.pick.takes(source) {
-				return nil
-			}
-			s.sampled.Add(1)
-		}
-		target, err := readRow(ctx, s.dst, TargetSide, key, limit)
-		if err != nil {
-			return err
-		}
-		v, kind := s.r.rules.judge(source, target)
-		d := Difference{Kind: kind, Key: key, Source: source, Target: target, SourcePartition: home(key, s.src), TargetPartition: home(key, s.dst)}
-		switch {
-		case v != unequal:
-			if v == drifted {
-				s.r.tellDrift(d)
-			}
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			j.unit.out.settle(v)
-			return nil
-		case s.r.watch != nil:
-			return s.r.watch.add(ctx, newWatched(j.unit, &d, patience))
-		case n == rechecks:
-			s.differ(j.unit, d)
-			return nil
-		}
-		if err := scan.Sleep(ctx, recheckPause); err != nil {
-			return err
-		}
+	source, err := s.r.row(ctx, s.src, SourceSide, key)
+	if err != nil {
+		return err
 	}
+	if j.side == TargetSide && source != nil && s.r.rules.pick.takes(source) {
+		return nil
+	}
+	s.sampled.Add(1)
+	target, err := s.r.row(ctx, s.dst, TargetSide, key)
+	if err != nil {
+		return err
+	}
+	v, kind := s.r.rules.judge(source, target)
+	d := Difference{Kind: kind, Key: key, Source: source, Target: target, SourcePartition: home(key, s.src), TargetPartition: home(key, s.dst)}
+	switch {
+	case v != unequal:
+		if v == drifted {
+			s.r.tellDrift(d)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		j.unit.out.settle(v)
+	case s.r.watch != nil:
+		return s.r.watch.add(ctx, newWatched(j.unit, &d, s.r.live.Patience))
+	default:
+		s.differ(j.unit, d)
+	}
+	return nil
 }
 
 // differ counts and tells about one difference.
@@ -278,8 +276,7 @@ func (s *sampling) outcome(result *Result, opts *SampleOptions) SampleResult {
 	}
 	judged := out.Sampled - min(out.Sampled, uint64(len(out.Open)))
 	out.MaxShare = upperBound(out.Found, judged)
-	rows := max(out.SourceRows-out.MisplacedSource, out.TargetRows-out.MisplacedTarget)
-	out.MaxRows = min(uint64(math.Ceil(out.MaxShare*float64(rows))), rows)
+	out.MaxRows = rowsBound(out.MaxShare, out.SourceRows-out.MisplacedSource, out.TargetRows-out.MisplacedTarget, s.r.opts.AllowExtra)
 	return out
 }
 

@@ -25,8 +25,8 @@ type SampleResult struct {
 	// Found is how many of them differ.
 	Found uint64 `json:"found"`
 	// MaxShare is the share of differing rows that is exceeded with a probability of 5 % at most, by the bound of
-	// Clopper and Pearson; 3/Sampled, about, when none was found. 1 when no row was chosen. MaxRows is the same
-	// in rows of the larger side.
+	// Clopper and Pearson, of all rows that one side has or both; 3/Sampled, about, when none was found. 1 when no row
+	// was chosen. MaxRows is how many rows that are at most.
 	MaxShare float64 `json:"max_share"`
 	MaxRows  uint64  `json:"max_rows"`
 	// First are the first differences, at most 20.

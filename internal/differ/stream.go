@@ -37,8 +37,8 @@ type part struct {
 	held   bool
 	// only, when set, skips the rows of other buckets.
 	only *suspects
-	// passed counts rows and bytes of pages, for the pacer; the stream sets it to zero.
-	passed, passedBytes int64
+	// paid is called with every page when only is set: most rows are passed over then, and what is read counts.
+	paid func(ctx context.Context, rows, bytes int64) error
 }
 
 // row is the current row.
@@ -60,8 +60,11 @@ func (p *part) advance(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		p.page, p.at, p.held = page, 0, true
-		p.passed += int64(len(page.Rows))
-		p.passedBytes += page.Bytes
+		if p.paid != nil {
+			if err := p.paid(ctx, int64(len(page.Rows)), page.Bytes); err != nil {
+				return false, err
+			}
+		}
 		if p.here() {
 			return true, nil
 		}
@@ -104,14 +107,25 @@ type stream struct {
 	pick      *picker
 	// ignore is a prefix of hash keys to skip, nil for none.
 	ignore []byte
+	// caps are drawn from for every row that is left, delivered or not; nil where pages are paid for.
+	caps  *caps
+	lease lease
+	// turned says that time may have passed since somebody set it to false: a page was read, or the pacer waited for.
+	turned bool
 }
 
 // newStream prepares reading partitions of src.
-func newStream(side Side, src scan.Source, sizer *scan.Sizer, spec scan.Spec, partitions []int32, only *suspects) *stream {
+func newStream(side Side, src scan.Source, sizer *scan.Sizer, spec scan.Spec, partitions []int32, only *suspects, c *caps) *stream {
 	s := &stream{side: side, count: src.PartitionCount()}
+	var paid func(ctx context.Context, rows, bytes int64) error
+	if only == nil {
+		s.caps = c
+	} else {
+		paid = func(ctx context.Context, rows, bytes int64) error { return c.draw(ctx, side, rows, bytes) }
+	}
 	for _, p := range partitions {
 		spec.Partition = p
-		s.all = append(s.all, &part{index: p, reader: scan.NewReader(src, sizer, spec), only: only})
+		s.all = append(s.all, &part{index: p, reader: scan.NewReader(src, sizer, spec), only: only, paid: paid})
 	}
 	return s
 }
@@ -199,10 +213,19 @@ func (s *stream) settle(ctx context.Context) (*scan.Row, int32, error) {
 // advance leaves the current row.
 func (s *stream) advance(ctx context.Context) error {
 	p := s.heap[0]
+	if s.caps != nil {
+		row := p.row()
+		if err := s.lease.take(ctx, s.caps, s.side); err != nil {
+			return err
+		}
+		s.lease.bytes -= int64(len(row.Key) + len(row.Value))
+		s.turned = s.turned || s.lease.fresh
+	}
 	more, err := p.advance(ctx)
 	if err != nil {
 		return &ReadError{s.side, p.index, err}
 	}
+	s.turned = s.turned || p.at == 0 || p.only != nil
 	if !more {
 		last := len(s.heap) - 1
 		s.heap[0] = s.heap[last]
@@ -212,15 +235,6 @@ func (s *stream) advance(ctx context.Context) error {
 		s.sink(0)
 	}
 	return nil
-}
-
-// passed is how many rows and bytes were read since the last call.
-func (s *stream) passed() (rows, bytes int64) {
-	for _, p := range s.all {
-		rows, bytes = rows+p.passed, bytes+p.passedBytes
-		p.passed, p.passedBytes = 0, 0
-	}
-	return rows, bytes
 }
 
 // sink puts the partition at i where its current row belongs in the heap.

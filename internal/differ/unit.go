@@ -10,7 +10,7 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/scan"
 )
 
-// stride is the number of keys between two looks at the clock, the caps and the context.
+// stride is the number of keys between two looks at the clock and the context.
 const stride = 64
 
 // unit is one residue class being compared.
@@ -22,8 +22,7 @@ type unit struct {
 	out   Cursor
 	// digests are out.Digests, indexed by source partition divided by the number of units.
 	digests []scan.Digests
-	lease   lease
-	// horizon is the moment up to which expiry counts as passed, renewed every stride.
+	// horizon is the moment up to which expiry counts as passed, renewed every stride and after every wait.
 	horizon time.Time
 	keys    int
 	// found are keys of the last row that are to be watched.
@@ -63,8 +62,8 @@ func (u *unit) compare(ctx context.Context) error {
 	if len(u.sources) == 0 && r.opts.AllowExtra {
 		return nil // nothing that the target has would be a difference
 	}
-	u.src = newStream(SourceSide, r.src, r.srcSizer, r.spec(SourceSide), u.sources, u.only)
-	u.dst = newStream(TargetSide, r.dst, r.dstSizer, r.spec(TargetSide), u.targets, u.only)
+	u.src = newStream(SourceSide, r.src, r.srcSizer, r.spec(SourceSide), u.sources, u.only, r.caps)
+	u.dst = newStream(TargetSide, r.dst, r.dstSizer, r.spec(TargetSide), u.targets, u.only, r.caps)
 	u.src.pick, u.dst.pick = r.rules.pick, r.targetPick
 	defer u.src.close()
 	defer u.dst.close()
@@ -74,6 +73,9 @@ func (u *unit) compare(ctx context.Context) error {
 	}
 	for i := range u.digests {
 		u.digests[i].Start = r.start
+	}
+	if err := r.caps.admit(ctx); err != nil {
+		return err
 	}
 	for _, s := range []*stream{u.src, u.dst} {
 		u.listen(s)
@@ -132,7 +134,7 @@ func (u *unit) merge(ctx context.Context) error {
 	var sp, tp int32
 	nextS, nextT := true, true
 	for {
-		if err := u.pace(ctx); err != nil {
+		if err := u.stride(ctx); err != nil {
 			return err
 		}
 		var err error
@@ -152,6 +154,9 @@ func (u *unit) merge(ctx context.Context) error {
 		}
 		if s == nil && t == nil {
 			return nil
+		}
+		if u.src.turned || u.dst.turned {
+			u.renew()
 		}
 		order := order(s, t)
 		nextS, nextT = order <= 0, order >= 0
@@ -203,7 +208,6 @@ func (u *unit) read(row *scan.Row, partition int32) {
 	}
 	u.out.SourceRows++
 	u.out.SourceBytes += uint64(len(row.Key) + len(row.Value))
-	u.lease.bytes -= int64(len(row.Key) + len(row.Value))
 	if u.digests != nil {
 		u.digests[partition/u.r.units].Add(row)
 	}
@@ -287,8 +291,8 @@ func (u *unit) differ(d Difference) {
 	}
 }
 
-// pace is called once per key and does what is needed every stride.
-func (u *unit) pace(ctx context.Context) error {
+// stride is called once per key and does what is needed every so often.
+func (u *unit) stride(ctx context.Context) error {
 	for _, k := range u.found {
 		if err := u.r.watch.add(ctx, k); err != nil {
 			return err
@@ -299,19 +303,18 @@ func (u *unit) pace(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		u.horizon = u.r.opts.Clock().Add(u.r.opts.Tolerance)
+		u.renew()
 		u.publish()
 	}
 	u.keys++
-	if u.only == nil {
-		return u.lease.take(ctx, u.r.caps)
-	}
-	// Most rows are passed over: what is read counts.
-	rows, bytes := u.src.passed()
-	if rows == 0 {
-		return nil
-	}
-	return u.r.caps.pacer.Draw(ctx, rows, bytes)
+	return nil
+}
+
+// renew looks at the clock. Rows that one side had when its page was read may be gone on the other after hours
+// outside of a window.
+func (u *unit) renew() {
+	u.horizon = u.r.opts.Clock().Add(u.r.opts.Tolerance)
+	u.src.turned, u.dst.turned = false, false
 }
 
 // publish makes the counts visible to progress.

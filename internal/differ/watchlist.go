@@ -205,18 +205,10 @@ func (w *watchlist) stare(ctx context.Context, k *watched) (source, target *scan
 
 // read gets the row of one side, nil for none, within the declared limits.
 func (w *watchlist) read(ctx context.Context, side Side, k *watched) (*scan.Row, error) {
-	table := w.dst
 	if side == SourceSide {
-		table = w.src
-		if err := w.r.caps.pacer.Draw(ctx, 1, 0); err != nil {
-			return nil, err
-		}
+		return w.r.row(ctx, w.src, side, k.key)
 	}
-	row, err := readRow(ctx, table, side, k.key, w.r.opts.GiveUpAfter)
-	if err == nil && row != nil && side == SourceSide {
-		err = w.r.caps.pacer.Draw(ctx, 0, int64(len(row.Key)+len(row.Value)))
-	}
-	return row, err
+	return w.r.row(ctx, w.dst, side, k.key)
 }
 
 // readRow gets a row, nil for none. What cannot be read for so long ends the comparison.

@@ -51,7 +51,7 @@ type Header struct {
 	At        time.Time `json:"at"`   // when the comparison began
 	Source    Table     `json:"source"`
 	Target    Table     `json:"target"`
-	// Mode is full or sample, Sample the share of hash keys of the latter.
+	// Mode is full or sample, Sample the share of the rows of the latter.
 	Mode   string  `json:"mode"`
 	Sample float64 `json:"sample,omitempty"`
 	// Patience is how long a row had to stay different to be one, 0 when nothing carried writes over.

@@ -206,7 +206,7 @@ type Verified struct {
 	// with more differences than are waited for.
 	Open uint64 `json:"open,omitempty"`
 	Cut  bool   `json:"cut,omitempty"`
-	// Mode is full ("" as well), sample or count, Sample the share of the hash keys that was compared and
+	// Mode is full ("" as well), sample or count, Sample the share of the rows that was drawn and compared and
 	// Confidence what that proves, in words.
 	Mode       string  `json:"mode,omitempty"`
 	Sample     float64 `json:"sample,omitempty"`

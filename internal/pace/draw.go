@@ -16,6 +16,17 @@ const (
 	maxLeaseBytes = 256 << 10
 )
 
+// Lane is one of two clusters that rows are read from at the same time. Each has the rates of the limits to
+// itself; what holds, what eases and what is asked for is common to both.
+type Lane int
+
+// The lanes. Whoever works on one cluster only, or on both row by row in step, draws from First.
+const (
+	First Lane = iota
+	Second
+	lanes = 2
+)
+
 // buckets are the tokens of rows and bytes.
 type buckets struct {
 	rows, bytes *rate.Limiter // nil without a bound
@@ -66,7 +77,9 @@ func leaseOf(perSecond, largest int64) int64 {
 
 // TryDraw draws what may be begun at once; false when it would have to wait, and then nothing is
 // drawn.
-func (p *Pacer) TryDraw(rows, bytes int64) bool {
+func (p *Pacer) TryDraw(rows, bytes int64) bool { return p.tryDraw(First, rows, bytes) }
+
+func (p *Pacer) tryDraw(lane Lane, rows, bytes int64) bool {
 	if p == nil {
 		return true
 	}
@@ -74,7 +87,7 @@ func (p *Pacer) TryDraw(rows, bytes int64) bool {
 	if !p.open.Load() {
 		p.mu.Lock()
 		over := p.advance(now)
-		r := p.reserve(now, rows, bytes)
+		r := p.reserve(lane, now, rows, bytes)
 		taken := len(p.holds) == 0 && r.rows == rows && r.bytes == bytes && r.delay(now) == 0
 		if !taken {
 			r.cancel(now)
@@ -87,14 +100,19 @@ func (p *Pacer) TryDraw(rows, bytes int64) bool {
 			return false
 		}
 	}
-	p.count(rows, bytes, now)
+	p.count(lane, rows, bytes, now)
 	return true
 }
 
 // Draw waits until rows with so many bytes may be begun. The error is the cause of ctx's end; then
 // nothing may be begun. Counts of zero wait for holds only.
 func (p *Pacer) Draw(ctx context.Context, rows, bytes int64) error {
-	if p == nil || p.TryDraw(rows, bytes) {
+	return p.DrawFrom(ctx, First, rows, bytes)
+}
+
+// DrawFrom is Draw from the rates of one lane.
+func (p *Pacer) DrawFrom(ctx context.Context, lane Lane, rows, bytes int64) error {
+	if p == nil || p.tryDraw(lane, rows, bytes) {
 		return context.Cause(ctx)
 	}
 	leftRows, leftBytes := rows, bytes
@@ -107,7 +125,7 @@ func (p *Pacer) Draw(ctx context.Context, rows, bytes int64) error {
 		var wait time.Duration
 		held := len(p.holds) > 0
 		if !held {
-			r = p.reserve(now, leftRows, leftBytes)
+			r = p.reserve(lane, now, leftRows, leftBytes)
 			wait = r.delay(now)
 		}
 		p.mu.Unlock()
@@ -126,7 +144,7 @@ func (p *Pacer) Draw(ctx context.Context, rows, bytes int64) error {
 			leftBytes -= r.bytes
 		}
 	}
-	p.count(rows, bytes, p.now())
+	p.count(lane, rows, bytes, p.now())
 	return nil
 }
 
@@ -161,13 +179,13 @@ type reservation struct {
 	of          [2]*rate.Reservation
 }
 
-// reserve takes as much as the buckets can hold, at most the given amounts. The caller has mu.
-func (p *Pacer) reserve(now time.Time, rows, bytes int64) (r reservation) {
+// reserve takes as much as the buckets of a lane can hold, at most the given amounts. The caller has mu.
+func (p *Pacer) reserve(lane Lane, now time.Time, rows, bytes int64) (r reservation) {
 	r.rows, r.bytes = rows, bytes
 	for i, b := range []struct {
 		limiter *rate.Limiter
 		n       *int64
-	}{{p.buckets.rows, &r.rows}, {p.buckets.bytes, &r.bytes}} {
+	}{{p.buckets[lane].rows, &r.rows}, {p.buckets[lane].bytes, &r.bytes}} {
 		if b.limiter != nil && *b.n > 0 {
 			*b.n = min(*b.n, int64(b.limiter.Burst()))
 			r.of[i] = b.limiter.ReserveN(now, int(*b.n))

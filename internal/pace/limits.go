@@ -7,8 +7,8 @@ import (
 
 // Limits bound how fast rows move. The zero value has no bound.
 type Limits struct {
-	// RowsPerSecond and BytesPerSecond bound what is moved (bytes of raw keys and values); 0 is no
-	// bound.
+	// RowsPerSecond and BytesPerSecond bound what is moved (bytes of raw keys and values), of a comparison what is
+	// read from either cluster; 0 is no bound.
 	RowsPerSecond, BytesPerSecond int64
 	// InFlight bounds the writes that are not acknowledged; 0 leaves it to the engine.
 	InFlight int

@@ -23,8 +23,8 @@ type Pacer struct {
 	onChange func(State)
 	// open says that nothing limits: the way of a Draw without a lock.
 	open atomic.Bool
-	// rows and bytes count what was drawn, for the rates measured.
-	rows, bytes atomic.Int64
+	// rows and bytes count what was drawn, by lane, for the rates measured.
+	rows, bytes [lanes]atomic.Int64
 	// due is when the rates are to be measured next, in nanoseconds of the Unix clock.
 	due      atomic.Int64
 	inFlight atomic.Int64
@@ -38,7 +38,7 @@ type Pacer struct {
 	holds    []Reason
 	ease     ease
 	measured meter
-	buckets  buckets
+	buckets  [lanes]buckets
 	// changed is closed, and replaced, when those who wait have to look again.
 	changed chan struct{}
 	// top is what limits now.
@@ -183,7 +183,9 @@ func (p *Pacer) tell() {
 // and rates begin anew. The caller has mu.
 func (p *Pacer) refresh(now time.Time, wake bool) {
 	l := p.eased()
-	p.buckets.follow(l, now, wake)
+	for lane := range p.buckets {
+		p.buckets[lane].follow(l, now, wake)
+	}
 	p.inFlight.Store(int64(l.InFlight))
 	p.open.Store(len(p.holds) == 0 && l.RowsPerSecond == 0 && l.BytesPerSecond == 0 && p.ease.share == 1)
 	top := p.foremost()

@@ -34,7 +34,7 @@ type State struct {
 	// and Source are empty when nothing does.
 	Limit, Reason, Source string
 	Since                 time.Time
-	// MovedRows and MovedBytes are what was drawn per second of late.
+	// MovedRows and MovedBytes are what was drawn per second of late, from the lane where that is more.
 	MovedRows, MovedBytes float64
 }
 

@@ -37,7 +37,7 @@ func counts(v event.Verified) string {
 	case v.Mode == plan.VerifyCount:
 		noun += " at least"
 	case v.Mode == plan.VerifySample:
-		noun += " in a sample of " + plan.Share(v.Sample)
+		noun += " in a sample of " + plan.Share(v.Sample) + " of the rows"
 	}
 	return fmt.Sprintf("%s, %d %s", s, v.Differences, noun)
 }

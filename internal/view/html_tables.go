@@ -55,7 +55,7 @@ func comparisons(runs []history.Run) (all, differing *tableModel) {
 func how(v event.Verified) string {
 	words := []string{cmp.Or(v.Mode, "full")}
 	if v.Sample > 0 {
-		words = append(words, fmt.Sprintf("%.3g %% of the hash keys", 100*v.Sample))
+		words = append(words, fmt.Sprintf("%.3g %% of the rows, drawn at random", 100*v.Sample))
 	}
 	if v.Confidence != "" {
 		words = append(words, v.Confidence)
