@@ -94,9 +94,12 @@ type Scan struct {
 	counting  bool // rows are counted by the server
 	count     int64
 	recounts  int
-	vague     int // get_scanner replies in a row with context 0 and no rows
-	failures  int // in a row
-	timeouts  int // in a row
+	vague     int           // get_scanner replies in a row with context 0 and no rows
+	failures  int           // in a row
+	lost      int           // contexts in a row, without a row in between
+	timeouts  int           // since requests were answered quickly
+	asked     time.Time     // when the request in flight was sent
+	took      time.Duration // the one that has ended
 	pageBegan time.Time
 	over      error // what Next returns from now on
 }
@@ -182,6 +185,7 @@ func (s *Scan) step(ctx context.Context) (page Page, ready bool, err error) {
 			return Page{}, false, err
 		}
 		s.held = true
+		s.lost--
 		return Page{}, false, nil
 	default:
 		return Page{}, false, s.recover(ctx, err, "")
@@ -203,7 +207,7 @@ func (s *Scan) request(ctx context.Context) error {
 	}
 	r, err := s.t.routeOf(s.spec.Partition)
 	if err != nil {
-		s.held = false
+		s.opening, s.held = !s.held, false
 		s.sent = route{}
 		return err
 	}
@@ -227,6 +231,7 @@ func (s *Scan) request(ctx context.Context) error {
 	}
 	s.held = false // a context is used up by the request that names it
 	s.flying = true
+	s.asked = time.Now()
 	r.conn.StartContext(ctx, &s.call)
 	return nil
 }
@@ -258,13 +263,16 @@ func (s *Scan) openRequest() *idl.GetScannerRequest {
 	return &s.open
 }
 
-// attemptTimeout doubles with every time-out in a row, up to slowestPage.
+// attemptTimeout doubles with every time-out, up to slowestPage, and stays there for as long as the server is slow: a
+// context is used up by the request that names it, so that a scan whose every request times out once would read the
+// same rows for ever where nothing of them is delivered, expired ones for example.
 func (s *Scan) attemptTimeout() time.Duration {
 	return min(s.spec.Timeout<<min(s.timeouts, 10), max(slowestPage, s.spec.Timeout))
 }
 
 // ended is the Done of the request in flight.
 func (s *Scan) ended(c *wire.Call) {
+	s.took = time.Since(s.asked)
 	if s.closed.Load() && c.Err == nil {
 		s.clear(s.buf.resp.ContextID)
 	}

@@ -19,8 +19,8 @@ var errContextLost = errors.New("scan context lost")
 const reasonContextLost = "scan context lost"
 
 // maxLost bounds how often in a row contexts may get lost without a row in between: a
-// server that answers, but with contexts that are never there, would keep a scan busy
-// for ever.
+// server that answers, but with contexts that are never there, or that never gets from one row to the
+// next in the time that it is given, would keep a scan busy for ever.
 const maxLost = 200
 
 // vagueProof is how many get_scanner replies in a row with neither rows nor a usable
@@ -47,7 +47,9 @@ func (s *Scan) reply(ctx context.Context) (page Page, ready bool, err error) {
 	if err := s.inOrder(resp.Kvs); err != nil {
 		return Page{}, false, err
 	}
-	s.timeouts = 0
+	if s.took <= s.spec.Timeout/2 {
+		s.timeouts = 0
+	}
 	last := false
 	if status == idl.StatusOK {
 		if last, err = s.keepContext(ctx, resp); err != nil {
@@ -59,7 +61,7 @@ func (s *Scan) reply(ctx context.Context) (page Page, ready bool, err error) {
 	}
 	rows := len(resp.Kvs)
 	if rows > 0 {
-		s.failures = 0
+		s.failures, s.lost = 0, 0
 	}
 	if rows == 0 && !last {
 		// Expired and filtered rows use up the server's batch: this is not the end, and
@@ -195,11 +197,14 @@ func (s *Scan) recover(ctx context.Context, err error, reason string) error {
 		s.batch = max(s.batch/8, 1)
 	}
 	s.failures++
+	if !s.opening {
+		s.lost++
+	}
 	wait := pause(s.failures - 1)
 	if reason != "" && s.failures == 1 {
 		wait = 0 // nobody is in trouble
 	}
-	hopeless := reason == reasonContextLost && s.failures > maxLost
+	hopeless := s.lost > maxLost || reason == reasonContextLost && s.failures > maxLost
 	if !v.again || hopeless || time.Since(s.pageBegan)+wait > s.spec.PageTimeout {
 		return s.fatal(err)
 	}
