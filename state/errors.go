@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/pegmigrate/pegmigrate/internal/atomicfile"
 )
 
 // ErrNoState says that the migration has no state document. The error that wraps it names the file.
@@ -134,7 +136,7 @@ type WriteError struct {
 
 // Summary says what is wrong.
 func (e *WriteError) Summary() string {
-	return fmt.Sprintf("the state was not saved to %s: %v", e.Path, e.Err)
+	return fmt.Sprintf("the state was not saved to %s: %v", e.Path, atomicfile.Cause(e.Err))
 }
 
 // Hint says what to do.

@@ -1,8 +1,11 @@
 package atomicfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -14,16 +17,30 @@ import (
 func WriteFile(fsys FS, path string, data []byte) error {
 	staged, err := fsys.Stage(path)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, Cause(err))
 	}
 	if err := fill(staged, data); err != nil {
 		_ = staged.Abort() // the first error is the one that matters; a leftover is hidden and harmless
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, Cause(err))
 	}
 	if err := fsys.SyncDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("write %s: make the rename durable: %w", path, err)
 	}
 	return nil
+}
+
+// Cause is what went wrong with a file, without the operation and the name, which is that of a temporary file that
+// nobody asked for. An error of another kind is given back as it is.
+func Cause(err error) error {
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &file):
+		return file.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
 }
 
 func fill(staged Staged, data []byte) error {

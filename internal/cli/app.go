@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"syscall"
 
 	ucli "github.com/urfave/cli/v2"
@@ -57,11 +59,29 @@ func finish(c *ucli.Command) {
 		c.Description = exitHelp
 	}
 	c.OnUsageError = func(ctx *ucli.Context, err error, _ bool) error {
-		return failf(codeFlag, fmt.Sprintf("`pegmigrate %s -h` lists the flags", ctx.Command.FullName()), "%s: %v", ctx.Command.FullName(), err)
+		return usage(ctx.Command, err)
 	}
 	for _, sub := range c.Subcommands {
 		finish(sub)
 	}
+}
+
+// badValue is how package flag words a value that it cannot read.
+var badValue = regexp.MustCompile(`^invalid (?:boolean )?value "(.*)" for flag -([a-z-]+): parse error$`)
+
+// usage says what is wrong with the flags of a command.
+func usage(c *ucli.Command, err error) error {
+	hint := fmt.Sprintf("`pegmigrate %s -h` lists the flags", c.FullName())
+	m := badValue.FindStringSubmatch(err.Error())
+	if m == nil {
+		return failf(codeFlag, hint, "%s: %v", c.FullName(), err)
+	}
+	for _, f := range c.Flags {
+		if _, ok := f.(*ucli.DurationFlag); ok && slices.Contains(f.Names(), m[2]) {
+			hint = fmt.Sprintf("a time has a unit: -%s 30s", m[2])
+		}
+	}
+	return failf(codeFlag, hint, "%s: -%s cannot be %q", c.FullName(), m[2], m[1])
 }
 
 func unknownCommand(c *ucli.Context) error {

@@ -258,7 +258,7 @@ func (s *session) begin(store *state.Store, p *plan.Plan, approve []string) erro
 func (s *session) run(ctx context.Context, store *state.Store, p *plan.Plan, json bool) error {
 	sink, done := s.sink(json, "apply")
 	defer done()
-	defer s.servePace(sink, "apply")()
+	defer s.servePace(ctx, sink, "apply")()
 	return s.newRun(store, p, sink, s.resumeCommand()).Apply(ctx)
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,10 +16,10 @@ import (
 
 // servePace gives a run its pacer and serves the control socket until the returned function is called.
 // The clusters must be connected. Without a socket the run goes on, and says so.
-func (s *session) servePace(sink event.Sink, command string) (end func()) {
+func (s *session) servePace(ctx context.Context, sink event.Sink, command string) (end func()) {
 	l := s.migration.Limits
 	declared := pace.Limits{RowsPerSecond: l.RowsPerSecond, BytesPerSecond: l.BytesPerSecond, InFlight: l.InFlight}
-	teller := &paceTeller{sink: sink}
+	teller := &paceTeller{sink: sink, over: ctx.Done()}
 	p := pace.New(declared, pace.Options{OnChange: teller.tell})
 	s.actuators.SetPace(p, sink)
 	at := s.controlPlace()
@@ -51,6 +52,7 @@ func (s *session) controlPlace() control.Place {
 // in force at each moment stands in the progress of whatever moves.
 type paceTeller struct {
 	sink event.Sink
+	over <-chan struct{} // closed when the command is interrupted: that rows are let go then is no news
 
 	mu     sync.Mutex
 	held   string // the reason that was told last, "" while nothing holds
@@ -73,6 +75,11 @@ func (t *paceTeller) tell(s pace.State) {
 		return
 	case t.held != "":
 		t.held = ""
+		select {
+		case <-t.over:
+			return
+		default:
+		}
 		t.sink.Emit(event.Warning{Code: codeHeld, Text: "rows move again"})
 	}
 	if s.Share < 1 && !t.eased {

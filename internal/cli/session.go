@@ -210,12 +210,24 @@ func (s *session) planFor(facts plan.Facts, doc *state.Document) (*plan.Plan, er
 	if err != nil {
 		return nil, err
 	}
-	facts.Owned = apply.OwnershipOf(doc, begun)
+	facts.Owned = s.ownership(doc, begun)
 	if doc.Outcome == state.OutcomeDone && s.startsOver(facts, begun) {
 		facts.Owned = nil
 		return plan.Build(s.migration, facts, plan.Options{ToolVersion: s.env.Version})
 	}
 	return plan.Resume(begun, s.migration, facts)
+}
+
+// ownership is what the document knows of the run, and of its copy what the journal of a run that was killed knows.
+func (s *session) ownership(doc *state.Document, begun *plan.Plan) *plan.Ownership {
+	o := apply.OwnershipOf(doc, begun)
+	if o.Progress.PartitionsCopied > 0 {
+		return o
+	}
+	if cursors, err := state.ReadJournal(s.env.FS, s.dir, s.migration.Name, "copy"); err == nil {
+		apply.AddCursors(&o.Progress, cursors)
+	}
+	return o
 }
 
 // startsOver says whether a finished migration is to be planned anew: its target is gone, or the

@@ -159,13 +159,7 @@ func (e Env) remember(s *session, doc *state.Document, out *view.Status) error {
 	if err != nil {
 		return err
 	}
-	o := apply.OwnershipOf(doc, begun)
-	if o.Progress.PartitionsCopied == 0 {
-		cursors, err := state.ReadJournal(e.FS, s.dir, s.migration.Name, "copy")
-		if err == nil {
-			apply.AddCursors(&o.Progress, cursors)
-		}
-	}
+	o := s.ownership(doc, begun)
 	out.Lineage, out.Serial, out.Outcome = doc.Lineage, doc.Serial, doc.Outcome
 	out.UpdatedAt = doc.UpdatedAt
 	certificate, err := apply.CertificateOf(doc)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ func (e Env) verifyCommand() *ucli.Command {
 			&ucli.StringFlag{Name: "report", Usage: "write every difference to `FILE`, one JSON object per line"},
 			&ucli.BoolFlag{Name: "repair", Usage: "copy or delete on the target what differs, after showing it"},
 			&ucli.StringFlag{Name: "from", Usage: "with -repair: only the rows of the report `FILE`, without comparing everything"},
-			&ucli.BoolFlag{Name: "drift", Usage: "list and repair rows too that only default_ttl or clocks gave another expiry"},
+			&ucli.BoolFlag{Name: "drift", Usage: "with -report list, with -repair repair rows too that only default_ttl or clocks gave another expiry"},
 			&ucli.BoolFlag{Name: "auto-approve", Usage: "with -repair: do not ask"}),
 		Action: func(c *ucli.Context) error {
 			o, err := e.verifyOptions(c)
@@ -277,6 +278,8 @@ func (v *verification) differs(found *apply.DifferencesError) error {
 		f.Hint = "these are left; `" + v.command("-repair") + "` compares anew and tries again"
 	case v.moved != "":
 		f.Hint = "the first ones are listed above; " + v.moved + ", so rows written since are the likely reason"
+	case !v.copied():
+		f.Hint = "the copy is not over, and rows that are still to come are missing; `" + v.resumeCommand() + "` goes on with it"
 	case twice:
 		f.Hint = "the first ones are listed above; a writer that writes one table only is the likely reason: find it first, then `" + v.command("-repair") + "`"
 	case v.doc != nil && v.doc.Outcome == state.OutcomeDone:
@@ -284,6 +287,22 @@ func (v *verification) differs(found *apply.DifferencesError) error {
 			"as long as no client writes to the target `" + v.command("-repair") + "` brings them over"
 	}
 	return f
+}
+
+// copied says that no copy of this migration is under way that would bring rows over which are missing now.
+func (v *verification) copied() bool {
+	if v.doc == nil || v.doc.Outcome != state.OutcomeOpen {
+		return true
+	}
+	begun, err := apply.PlanOf(v.doc)
+	if err != nil {
+		return true
+	}
+	return !slices.ContainsFunc(begun.Steps, func(s plan.Step) bool {
+		_, copies := s.Action.(plan.Copy)
+		record := v.doc.Step(s.ID)
+		return copies && (record == nil || record.Status != state.Done)
+	})
 }
 
 // command is what an operator types to verify again with some flags.

@@ -45,7 +45,7 @@ func (l *listed) add(e difference.Entry) {
 func (v *verification) compare(ctx context.Context) (event.Verified, *listed, error) {
 	sink, done := v.sink(v.o.json, "verify")
 	defer done()
-	defer v.servePace(sink, "verify")()
+	defer v.servePace(ctx, sink, "verify")()
 	var list *listed
 	var out *difference.Writer
 	job := actuate.Comparison{Source: v.source, Target: v.target, Options: v.options(), Limits: v.limits(),
@@ -80,6 +80,9 @@ func (v *verification) compare(ctx context.Context) (event.Verified, *listed, er
 		}
 	}
 	sink.Emit(v.shownResult(result))
+	if result.Drifted > 0 && v.o.drift && list == nil {
+		fmt.Fprintf(v.env.Stderr, "  `%s` lists them\n", v.command("-drift", "-report", "FILE"))
+	}
 	return result, list, nil
 }
 

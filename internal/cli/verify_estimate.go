@@ -15,7 +15,7 @@ const defaultSample = 0.01
 func (v *verification) estimate(ctx context.Context) error {
 	sink, done := v.sink(v.o.json, "verify")
 	defer done()
-	defer v.servePace(sink, "verify")()
+	defer v.servePace(ctx, sink, "verify")()
 	live := actuate.NewLive(v.actuators, v.env.Now)
 	job := actuate.Comparison{Source: v.source, Target: v.target, Options: v.options(), Limits: v.limits(),
 		Patience: v.feed.patience, ExpirySkew: v.feed.skew, AllowExtra: v.allowExtra(),

@@ -93,7 +93,7 @@ func (v *verification) quietTarget(ctx context.Context) error {
 			return failf(codeRepairMoved, "if these are no clients, end them; if they write both tables by your own means, say how long a write may take: -patience 30s",
 				"clients write to %s, about %.0f times a second: it is the truth of what they write, and a repair would write over it", v.target, sample.WriteQPS)
 		case !said:
-			fmt.Fprintf(v.env.Stderr, "%s shows writes; looking for up to %s whether they are over\n", v.target, limit)
+			fmt.Fprintf(v.env.Stderr, "%s shows writes; looking for up to %s whether they are over\n", v.target, plan.Duration(limit))
 			said = true
 		}
 		timer := time.NewTimer(v.env.Waits.Sample)
@@ -205,7 +205,7 @@ func (v *verification) repair(ctx context.Context, list *listed) error {
 	}
 	sink, done = v.sink(v.o.json, "verify")
 	defer done()
-	defer v.servePace(sink, "verify -repair")()
+	defer v.servePace(ctx, sink, "verify -repair")()
 	out, err := actuate.NewLive(v.actuators, v.env.Now).Repair(ctx, actuate.Repair{
 		Source: v.source, Target: v.target, Options: v.options(), Limits: v.limits(),
 		Patience: v.feed.patience, ExpirySkew: v.feed.skew, Deletes: !v.allowExtra(), Drifted: v.o.drift,
