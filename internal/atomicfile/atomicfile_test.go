@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -72,8 +73,12 @@ func TestReplace(t *testing.T) {
 func TestFoldersAreMadeOnceAndRefusedAsFiles(t *testing.T) {
 	eachFS(t, func(t *testing.T, fsys atomicfile.FS, dir string) {
 		deep := filepath.Join(dir, "x", "y")
-		if err := atomicfile.WriteFile(fsys, filepath.Join(deep, "f"), nil); !errors.Is(err, fs.ErrNotExist) {
+		err := atomicfile.WriteFile(fsys, filepath.Join(deep, "f"), nil)
+		if !errors.Is(err, fs.ErrNotExist) {
 			t.Fatalf("write into a missing folder: %v", err)
+		}
+		if strings.Count(err.Error(), deep) != 1 { // a temporary file is nobody's business
+			t.Errorf("one file is written, and the error names more: %v", err)
 		}
 		for range 2 {
 			if err := fsys.MkdirAll(deep); err != nil {
