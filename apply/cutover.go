@@ -78,8 +78,12 @@ func (r *Run) abortWindow(ctx context.Context, at plan.Step, cause error) error 
 	if interrupted {
 		why = "interrupted"
 	}
-	r.Sink.Emit(event.Warning{Step: at.ID, Code: CodeBudget,
-		Text: fmt.Sprintf("%s inside the reject window; lifting the fence of %s", why, f.Table)})
+	unfenced := r.unfenced(ctx, step, f)
+	text := fmt.Sprintf("%s inside the reject window; lifting the fence of %s", why, f.Table)
+	if unfenced {
+		text = fmt.Sprintf("%s, and the fence of %s is not raised", why, f.Table)
+	}
+	r.Sink.Emit(event.Warning{Step: at.ID, Code: CodeWindow, Text: text})
 	r.tellLifting(step, f)
 	switched, err := r.settleRoute(ctx)
 	switch {
@@ -106,7 +110,20 @@ func (r *Run) abortWindow(ctx context.Context, at plan.Step, cause error) error 
 	if isDifferences(cause) || isWriteError(cause) {
 		return cause
 	}
-	return &BudgetError{Step: at.ID, Budget: r.writeReject(), Interrupted: interrupted, Cause: cause}
+	return &BudgetError{Step: at.ID, Budget: r.writeReject(), Interrupted: interrupted, Cause: cause, Unfenced: unfenced}
+}
+
+// unfenced says whether the run ends on the way to its fence: no request to raise it has left, and the table
+// does not carry the env, as it would after a run whose state was lost. A table that cannot be read counts as fenced.
+func (r *Run) unfenced(ctx context.Context, step plan.Step, f plan.Fence) bool {
+	p, rejected, err := r.fenceProof(step.ID)
+	if err != nil || rejected || !p.Sent.IsZero() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Waits.Call)
+	defer cancel()
+	s, err := r.World.Tables.Table(ctx, f.Table)
+	return err == nil && s.Envs[plan.EnvDeny] != f.Mode
 }
 
 // endProven is the error of a run that ends after the rows were proven and before their fence had its turn to

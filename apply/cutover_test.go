@@ -96,6 +96,19 @@ func TestWindowThatCannotBeFinished(t *testing.T) {
 				if !strings.Contains(over.Error(), c.says) {
 					t.Errorf("it says %q", over)
 				}
+				failed := happened[event.StepFailed](s.scene)
+				if n := len(failed); n == 0 || failed[n-1].Code != over.Code() || failed[n-1].Hint != over.Advice() {
+					t.Errorf("told as %+v, and is %s: %s", failed, over.Code(), over.Advice())
+				}
+				if budget := over.Code() == apply.CodeBudget; budget != strings.Contains(over.Advice(), "limits.write_reject") {
+					t.Errorf("%s advises %q", over.Code(), over.Advice())
+				}
+				if over.Code() == apply.CodeBudget && !strings.Contains(over.Advice(), "it waited for: ") {
+					t.Errorf("%q does not say what it waited for", over.Advice())
+				}
+				if !strings.Contains(over.Advice(), "the same command") {
+					t.Errorf("it advises %q", over.Advice())
+				}
 				s.world.mu.Lock()
 				s.world.advance()
 				if gap := s.app.rejectedFor; gap > dupBudget || gap < 10*time.Second {
@@ -108,6 +121,36 @@ func TestWindowThatCannotBeFinished(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWindowThatWasNotOpened tells an end before the fence was raised from one behind it: no client noticed.
+func TestWindowThatWasNotOpened(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newDup(t, true)
+		s.world.hook = func(_ context.Context, c call) error {
+			if !c.after && c.name == "Record" { // routeReady looks at it before the fence goes up
+				s.world.mu.Lock()
+				defer s.world.mu.Unlock()
+				s.world.zkDown = true
+			}
+			return nil
+		}
+		over := s.lifted(s.apply(t.Context()))
+		if !over.Unfenced || !strings.Contains(over.Error(), "no write was rejected") || over.Code() == apply.CodeBudget {
+			t.Errorf("it says %q (%s)", over, over.Code())
+		}
+		if gap := s.app.rejectedFor; gap != 0 {
+			t.Errorf("a client was rejected for %s", gap)
+		}
+		for _, w := range happened[event.Warning](s.scene) {
+			if strings.Contains(w.Text, "lifting the fence") {
+				t.Errorf("told: %s", w.Text)
+			}
+		}
+		s.world.hook, s.world.zkDown = nil, false
+		s.again(t.Context())
+		s.movedOver()
+	})
 }
 
 // TestInterruptInsideTheWindow lifts the fence after the first Ctrl-C.

@@ -76,6 +76,10 @@ func failed(step string, err error) event.StepFailed {
 	switch {
 	case errors.As(err, &we):
 		e.Code, e.Error, e.Hint = CodeState, we.Summary(), we.Hint()
+	case isBudget(err): // before its cause, which does not know that the fence came down
+		var be *BudgetError
+		errors.As(err, &be)
+		e.Code, e.Hint = be.Code(), be.Advice()
 	case errors.As(err, &se):
 		e.Code, e.Hint = se.Code, se.Hint
 	case isDifferences(err):
@@ -84,10 +88,6 @@ func failed(step string, err error) event.StepFailed {
 		if errors.As(err, &de) && de.Hint != "" {
 			e.Hint = de.Hint
 		}
-	case isBudget(err):
-		var be *BudgetError
-		errors.As(err, &be)
-		e.Code, e.Hint = CodeBudget, be.Advice()
 	}
 	return e
 }

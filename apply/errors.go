@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/plan"
@@ -37,6 +38,7 @@ const (
 	CodeTraffic       = "PM3043" // clients are not seen to have moved
 	CodeLoss          = "PM3044" // servers lost mutations that they had to ship
 	CodeIndex         = "PM3046" // a row has no place in a geo index
+	CodeWindow        = "PM3047" // a window was given up for another cause than its budget
 )
 
 // share writes a part of a whole in percent.
@@ -130,19 +132,41 @@ type BudgetError struct {
 	// Interrupted says that a signal ended the window, Cause what else did; neither: the budget.
 	Interrupted bool
 	Cause       error
+	// Unfenced says that it ended before the fence was raised, so that no write was rejected.
+	Unfenced bool
+	// Waited is what the window waited for when its budget ended, "" when that is not known.
+	Waited string
 	// Hint says what to do where another window is not enough, "" where it is.
 	Hint string
 }
 
 // Error implements error.
 func (e *BudgetError) Error() string {
-	switch {
-	case e.Interrupted:
-		return fmt.Sprintf("%s: interrupted inside the reject window; the fence was lifted", e.Step)
-	case e.Cause != nil:
-		return fmt.Sprintf("%s: %v; the fence was lifted", e.Step, e.Cause)
+	end := "; the fence was lifted"
+	if e.Unfenced {
+		end = "; no write was rejected"
 	}
-	return fmt.Sprintf("%s: the write-reject budget of %s is used up; the fence was lifted", e.Step, plan.Duration(e.Budget))
+	switch {
+	case e.Interrupted && e.Unfenced:
+		return e.Step + ": interrupted before the fence was raised" + end
+	case e.Interrupted:
+		return e.Step + ": interrupted inside the reject window" + end
+	case e.Cause != nil:
+		return fmt.Sprintf("%s: %v%s", e.Step, e.Cause, end)
+	}
+	return fmt.Sprintf("%s: the write-reject budget of %s is used up%s", e.Step, plan.Duration(e.Budget), end)
+}
+
+// Code is CodeBudget when the budget ended the window, and otherwise that of what did, or CodeWindow.
+func (e *BudgetError) Code() string {
+	var cause *StepError
+	switch {
+	case !e.Interrupted && e.Cause == nil:
+		return CodeBudget
+	case !e.Interrupted && errors.As(e.Cause, &cause) && cause.Code != "":
+		return cause.Code
+	}
+	return CodeWindow
 }
 
 // Advice says what to do.
@@ -154,12 +178,20 @@ func (e *BudgetError) Advice() string {
 		return e.Hint
 	case e.Interrupted:
 		return again
+	case errors.Is(e.Cause, errWatchdogLifts):
+		return again
 	case errors.As(e.Cause, &cause) && cause.Hint != "":
-		return cause.Hint
+		// Hints are written for steps of all kinds, and most do not know that the fence is down.
+		if strings.Contains(cause.Hint, "again") || strings.HasPrefix(cause.Hint, "`") {
+			return cause.Hint
+		}
+		return cause.Hint + "; then " + again
 	case e.Cause != nil:
 		return "when the cause is mended, " + again
+	case e.Waited != "":
+		return "it waited for: " + e.Waited + "; mend that if it stood still, otherwise raise limits.write_reject; " + again
 	}
-	return "raise limits.write_reject, or apply again at a quieter time"
+	return "raise limits.write_reject, or run the same command at a quieter time"
 }
 
 // Unwrap gives the cause.

@@ -48,7 +48,7 @@ func (q *quiesceRunner) holds(ctx context.Context) (bool, error) {
 }
 
 func (q *quiesceRunner) run(ctx context.Context) error {
-	return q.await(ctx, quiesceLimit, CodeQuiesce, "look at the replica servers of the partition; `pegmigrate rollback` lifts the fence",
+	return q.await(ctx, quiesceLimit, CodeQuiesce, "look at the replica servers of the partition",
 		func(ctx context.Context) (bool, string, error) {
 			open, err := q.look(ctx)
 			if err != nil {

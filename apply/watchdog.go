@@ -36,6 +36,9 @@ type Watchdog interface {
 	Disarm()
 }
 
+// errWatchdogLifts is why a window ends that an earlier run opened and left to its watchdog.
+var errWatchdogLifts = errors.New("the watchdog of an earlier run has begun to lift the fence")
+
 // Window names the window that the fence of this plan opens, the same for every process that works in it
 // and another one each time the fence is raised anew.
 func (r *Run) Window() string {
@@ -66,7 +69,7 @@ func (r *Run) armAgain(ctx context.Context, fence plan.Step) error {
 	}
 	err := r.Watchdog.Arm(ctx, r.Window())
 	if errors.Is(err, ErrLifted) {
-		return r.closeWindow(ctx, fence.ID)
+		return r.closeWindow(ctx, fence.ID, &BudgetError{Cause: errWatchdogLifts})
 	}
 	if err != nil {
 		return err

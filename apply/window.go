@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/internal/event"
@@ -153,7 +154,7 @@ func (r *Run) inWindow(ctx context.Context, step plan.Step, do func(context.Cont
 	if err == nil || !spent || ctx.Err() != nil || isWriteError(err) {
 		return err
 	}
-	if err := r.closeWindow(ctx, step.ID); err != nil {
+	if err := r.closeWindow(ctx, step.ID, &BudgetError{Waited: waitedFor(err)}); err != nil {
 		return err
 	}
 	return do(ctx)
@@ -184,7 +185,7 @@ func (r *Run) overdueFence(ctx context.Context) error {
 	if err != nil || !ok || left > 0 {
 		return err
 	}
-	return r.closeWindow(ctx, step.ID)
+	return r.closeWindow(ctx, step.ID, &BudgetError{})
 }
 
 // unprovenLeft is windowLeft after a crash between the change of the env and the first rejected
@@ -207,14 +208,17 @@ func (r *Run) unprovenLeft(ctx context.Context) (left time.Duration, ok bool, er
 	return r.record(step.ID).Started.Add(budget).Sub(r.Now()) - plan.LiftTime(sync), true, err
 }
 
-// closeWindow lifts the fence because the budget is used up. Rows that are proven stay proven, so
-// that the run goes on when nothing but work is left; otherwise they may change from now on, and
-// the next apply starts the window anew (*BudgetError).
-func (r *Run) closeWindow(ctx context.Context, at string) error {
+// closeWindow lifts the fence because of what why says, or because the budget is used up. Rows that are
+// proven stay proven, so that the run goes on when nothing but work is left; otherwise they may change from
+// now on, and the next apply starts the window anew: the error is why, completed.
+func (r *Run) closeWindow(ctx context.Context, at string, why *BudgetError) error {
 	step, f, _ := r.fenceStep()
-	budget := r.writeReject()
-	r.Sink.Emit(event.Warning{Step: at, Code: CodeBudget,
-		Text: fmt.Sprintf("the write-reject budget of %s is used up; lifting the fence of %s", plan.Duration(budget), f.Table)})
+	why.Step, why.Budget = at, r.writeReject()
+	reason := fmt.Sprintf("the write-reject budget of %s is used up", plan.Duration(why.Budget))
+	if why.Cause != nil {
+		reason = why.Cause.Error()
+	}
+	r.Sink.Emit(event.Warning{Step: at, Code: why.Code(), Text: reason + "; lifting the fence of " + f.Table.String()})
 	r.tellLifting(step, f)
 	switched, err := r.settleRoute(context.WithoutCancel(ctx))
 	if err != nil {
@@ -230,11 +234,26 @@ func (r *Run) closeWindow(ctx context.Context, at string) error {
 		return r.noteLifted()
 	}
 	r.dropReturn(ctx, base{r: r, id: step.ID})
-	hint := r.spoiledNote()
+	why.Hint = r.spoiledNote()
 	if err := r.forgetMove(); err != nil {
 		return err
 	}
-	return &BudgetError{Step: at, Budget: budget, Hint: hint}
+	return why
+}
+
+// waitedFor is what an error of work that the budget ended says that it waited for, "" for nothing: the
+// waits put it before that cause, or behind it in parentheses.
+func waitedFor(err error) string {
+	reason, last, found := strings.Cut(err.Error(), errOverBudget.Error())
+	if !found {
+		return ""
+	}
+	reason = strings.TrimSuffix(reason, ": ")
+	last = strings.TrimSuffix(strings.TrimPrefix(last, " ("), ")")
+	if reason == "" || last == "" {
+		return reason + last
+	}
+	return reason + ": " + last
 }
 
 // notLifted is the loudest error there is: clients are locked out, and nobody is at work.

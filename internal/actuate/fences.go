@@ -17,9 +17,8 @@ import (
 	"github.com/pegmigrate/pegmigrate/plan"
 )
 
-// ProbePrefix begins the hash key of every row that probes touch. The rows do not exist outside a
-// probe of default_ttl; a delete of one is harmless whether it is accepted or not.
-const ProbePrefix = "pegmigrate.probe."
+// ProbePrefix is pegkey.ProbePrefix.
+const ProbePrefix = pegkey.ProbePrefix
 
 // Fences implements apply.Fences.
 type Fences struct {
@@ -280,7 +279,7 @@ func (f *Fences) ProbeTTL(ctx context.Context, ref plan.TableRef) ([]int32, erro
 	for p := range count {
 		g.Go(func() error {
 			var err error
-			stamped[p], err = probeTTL(gctx, table, pegkey.Encode(nil, f.key(p, count), []byte("ttl")))
+			stamped[p], err = probeTTL(gctx, table, pegkey.Encode(nil, f.key(p, count), []byte(pegkey.ProbeSortTTL)))
 			return err
 		})
 	}

@@ -100,10 +100,16 @@ func (e Env) doctor(ctx context.Context, o doctorOptions) error {
 			e.report(err)
 			unseen++
 		}
-		for _, l := range routes {
+		logs, err := leftLogs(stateDir(o.path))
+		if err != nil {
+			e.report(err)
+			unseen++
+		}
+		here := append(routes, logs...)
+		for _, l := range here {
 			e.printLeftover("", l)
 		}
-		found += len(routes)
+		found += len(here)
 	}
 	switch {
 	case found == 0 && unseen == 0:

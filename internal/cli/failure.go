@@ -70,7 +70,7 @@ func describe(err error) view.Failure {
 	case errors.As(err, &saved):
 		return view.Failure{Code: saved.Code, Text: saved.Text, Hint: saved.Hint}
 	case errors.As(err, &budget):
-		return view.Failure{Code: apply.CodeBudget, Text: budget.Error(), Hint: budget.Advice()}
+		return view.Failure{Code: budget.Code(), Text: budget.Error(), Hint: budget.Advice()}
 	case errors.As(err, &differ):
 		return view.Failure{Code: apply.CodeDifferences, Text: differ.Error(),
 			Hint: cmp.Or(differ.Hint, "the first ones are listed above; apply again copies everything anew")}

@@ -58,14 +58,22 @@ func (l *watchdogLog) close() {
 // nothing to do.
 func watchdogSaid(dir, migration string) string {
 	path := state.WatchdogLogPath(dir, migration)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
-	last := string(lines[len(lines)-1])
-	if last == "" || strings.HasSuffix(last, disarmed) {
+	last, err := lastSaid(path)
+	if err != nil || !worthReading(last) {
 		return ""
 	}
 	return fmt.Sprintf("the watchdog of an earlier run: %s (%s)", last, path)
 }
+
+// lastSaid is the last line of a log.
+func lastSaid(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	return string(lines[len(lines)-1]), nil
+}
+
+// worthReading says whether a watchdog had something to do when it wrote that line.
+func worthReading(last string) bool { return last != "" && !strings.HasSuffix(last, disarmed) }

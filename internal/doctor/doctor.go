@@ -33,6 +33,7 @@ type Cluster interface {
 	BulkLoadStatus(ctx context.Context, table string) (pegasus.BulkLoad, error)
 	RemoteCommand(ctx context.Context, node, cmd string, args ...string) (string, error)
 	ConfigValue(ctx context.Context, node, flag string) (string, error)
+	OpenTable(ctx context.Context, name string) (*pegasus.Table, error)
 }
 
 // Examine looks at everything of one cluster. What it found is good also when the error is not nil:
@@ -55,7 +56,9 @@ func Examine(ctx context.Context, c Cluster) ([]Leftover, error) {
 		found = append(found, envsOf(t)...)
 		more, err := servicesOf(ctx, c, t)
 		found = append(found, more...)
-		unseen = errors.Join(unseen, err)
+		rows, rowsErr := probeRows(ctx, c, t)
+		found = append(found, rows...)
+		unseen = errors.Join(unseen, err, rowsErr)
 	}
 	more, err := rates(ctx, c)
 	found = append(found, more...)

@@ -2,6 +2,14 @@ package pegkey
 
 import "strconv"
 
+// ProbePrefix begins the hash key of every row that probes of ours touch. A probe of a fence deletes such a
+// key, which is harmless whether it is accepted or not, with an empty sort key.
+const ProbePrefix = "pegmigrate.probe."
+
+// ProbeSortTTL is the sort key of the row that a probe of default_ttl writes, reads and removes again under the
+// hash key of a partition. A run that is killed in between leaves it.
+const ProbeSortTTL = "ttl"
+
 // probeTries bounds the search of ProbeKey per partition. A try hits with
 // probability 1/count, so 64*count tries miss with probability e^-64.
 const probeTries = 64
