@@ -128,6 +128,26 @@ func (s *catchUpScene) window() event.CutOver {
 	return list[0]
 }
 
+// impactTold checks that clients are told to be rejected after the pass that rejects nobody, and before they are.
+func (s *catchUpScene) impactTold() {
+	s.t.Helper()
+	var order []string
+	for _, e := range s.events {
+		switch e := e.(type) {
+		case event.CaughtUp:
+			order = append(order, fmt.Sprintf("pass, live %v", e.Live))
+		case event.ImpactBegun:
+			order = append(order, e.Step+": "+e.Impact)
+		case event.FenceProven:
+			order = append(order, fmt.Sprintf("fence up %v", e.Up))
+		}
+	}
+	want := []string{"pass, live true", "fence-source: writes to east/orders are rejected from here on; reads go on", "fence up true", "pass, live false"}
+	if diff := cmp.Diff(want, order[:min(len(order), len(want))]); diff != "" {
+		s.t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // fakeDog notes what apply says to its watchdog.
 type fakeDog struct {
 	windows  []string

@@ -35,6 +35,7 @@ func TestCatchUp(t *testing.T) {
 				if len(passes) != 2 || !passes[0].Live || passes[1].Live || passes[1].Written+passes[1].Deleted == 0 {
 					t.Errorf("passes: %+v", passes)
 				}
+				s.impactTold()
 				cert, err := apply.CertificateOf(s.document())
 				if err != nil || cert == nil || cert.CaughtUp.IsZero() || cert.Written+cert.Deleted == 0 || len(cert.Partitions) != 4 ||
 					cert.Compared.SourceRows != cert.Compared.TargetRows || cert.Lifted.IsZero() != kept || cert.Window == nil {

@@ -28,6 +28,13 @@ func (r *Run) inCatchUp() bool { return r.catchesUp() && r.fenceUp() && (!r.move
 // look at them first.
 func (r *Run) proven() bool { return !r.cutsOver() && r.moveDone() && r.lifts() && !r.gateAhead() }
 
+// tellImpact says that clients are affected from now on, which they were not when the step of the fence began.
+func (r *Run) tellImpact() {
+	if step, f, _ := r.fenceStep(); r.catchesUp() {
+		r.Sink.Emit(event.ImpactBegun{Step: step.ID, Impact: "writes to " + f.Table.String() + " are rejected from here on; reads go on"})
+	}
+}
+
 // noteLifted keeps proven rows proven although their fence came down before its turn.
 func (r *Run) noteLifted() error {
 	step, f, _ := r.fenceStep()

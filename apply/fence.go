@@ -125,6 +125,7 @@ func (f *fenceRunner) run(ctx context.Context) error {
 	if err := f.refreshPrior(ctx); err != nil {
 		return err
 	}
+	f.r.tellImpact()
 	sent, err := f.raise(ctx)
 	if err != nil {
 		return err

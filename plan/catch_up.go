@@ -16,8 +16,8 @@ type catchUp struct {
 	// Live is the pass before the fence, which no write waits for: a comparison of everything within the
 	// declared limits, and the rows that clients changed while the copy ran.
 	Live Estimate
-	// Compare is one comparison of everything as fast as it goes, Again what is read of it once more because
-	// buckets are unequal, Move the copying and deleting of the rows that differ.
+	// Compare is one comparison of everything as fast as it goes, Again what is read of it once more where that is
+	// by sums and buckets are unequal, Move the copying and deleting of the rows that differ.
 	Compare, Again, Move Estimate
 	Lift                 time.Duration
 	Total                Estimate
@@ -48,7 +48,7 @@ func (b *builder) catchUpWindow() catchUp {
 	w.Live = withoutRows(estimateMove(rows, bytes, limits, true).Plus(mended)).within(windows)
 	w.Move = b.changedDuring(w.Live.Plus(w.Spread), CopyLimits{})
 	w.Rows = w.Move.Rows
-	if rows > 0 && (w.Rows > 0 || !w.Known) {
+	if rows > 0 && (w.Rows > 0 || !w.Known) && readTwice(b.f.SourceTable.Partitions, b.partitions) {
 		w.Again = Estimate{Duration: w.Compare.Duration, High: 2 * w.Compare.High}
 	}
 	w.Total = withoutRows(w.Spread.Plus(w.Quiesce).Plus(w.Compare).Plus(w.Again).Plus(w.Move))
@@ -58,6 +58,17 @@ func (b *builder) catchUpWindow() catchUp {
 		w.Budget, w.Declared = roundUp(w.longest(), budgetStep), false
 	}
 	return w
+}
+
+// readTwice says that a comparison of so many partitions with so many is by sums of hashes, which read what is
+// unequal a second time, and not by merging: where they have next to no common divisor (internal/differ, byDigests).
+func readTwice(n, m int32) bool {
+	const workers = 8 // differ.Options.Workers
+	g := n
+	for rest := m; rest != 0; {
+		g, rest = rest, g%rest
+	}
+	return 4*g < min(workers, max(n, m))
 }
 
 // changedDuring predicts the rows that clients change behind the back of a pass over the table, and what it takes to
@@ -165,6 +176,9 @@ func whyCatchUp(o CopyOptions, w catchUp) string {
 	return s + ", until a comparison finds nothing"
 }
 
+// longWindow is the usual window from which on one without a declared budget is no longer taken for meant.
+const longWindow = 15 * time.Minute
+
 // checkCatchUp compares the declared budget with what the window needs.
 func (b *builder) checkCatchUp() {
 	w, place := b.catchUpWindow(), b.atLimits()
@@ -174,6 +188,11 @@ func (b *builder) checkCatchUp() {
 	}
 	full := w.longest()
 	switch {
+	case !w.Declared && w.usual() > longWindow:
+		b.checks.list = append(b.checks.list, Check{Code: CodeCatchUpWindow, Severity: Warning, Loud: true, Place: place,
+			Hint: "declare in limits.write_reject how long clients may wait; method \"duplication\" compares before it rejects writes",
+			Text: fmt.Sprintf("no limits.write_reject is declared, and the window grows with the table: usual are %s (%s; lifting %s), its budget is %s",
+				Duration(w.usual()), w.usually(), Duration(w.Lift), Duration(w.Budget))})
 	case !w.Declared:
 		b.checks.ok("no limits.write_reject is declared: the window gets a budget of %s; the smallest is %s (%s)", Duration(w.Budget),
 			Duration(w.Minimum), w.parts())

@@ -176,6 +176,8 @@ func TestRefusalsOfOptions(t *testing.T) {
 			func(m *schema.Migration, _ *plan.Facts) { m.Limits.WriteReject = time.Minute }},
 		"a budget that is seldom enough": {plan.Warning, plan.CodeCatchUpWindow, schema.CopyMethod{SourceWrites: schema.SourceWritesCatchUp},
 			func(m *schema.Migration, _ *plan.Facts) { m.Limits.WriteReject = 4 * time.Minute }},
+		"a long window for which nobody declared a budget": {plan.Warning, plan.CodeCatchUpWindow, schema.CopyMethod{SourceWrites: schema.SourceWritesCatchUp},
+			func(_ *schema.Migration, f *plan.Facts) { f.SourceTable.Rows, f.SourceTable.Bytes = 2<<30, 2<<40 }},
 		"servers that do not tell their intervals": {plan.Warning, plan.CodeIntervals, schema.CopyMethod{SourceWrites: schema.SourceWritesCatchUp},
 			func(_ *schema.Migration, f *plan.Facts) { f.Source.ConfigSync = 0 }},
 	} {
@@ -286,5 +288,26 @@ func TestCatchUpGoesOn(t *testing.T) {
 	now, _ := up.Step("catch-up")
 	if got, want := now.Action.(plan.CatchUp).Budget, s.Action.(plan.Fence).Budget; got != want || up.HasErrors() {
 		t.Errorf("the budget of a fence that is up was %s, and is %s; %v", want, got, codes(up, plan.Error))
+	}
+}
+
+// Partition counts without a common divisor are compared by sums of hashes: what differs makes that read everything
+// twice, and clients wait for it.
+func TestPartitionCountsThatAreReadTwice(t *testing.T) {
+	took := func(partitions int32) time.Duration {
+		m, f := caughtUp()
+		f.SourceTable.Partitions = partitions
+		m.Target.PartitionCount = new(int32)
+		*m.Target.PartitionCount = 64
+		p := build(t, m, f)
+		step, ok := p.Step("catch-up")
+		if !ok {
+			t.Fatalf("%+v", p.Checks)
+		}
+		return step.Estimate.Duration
+	}
+	once, twice := took(64), took(63)
+	if took(32) != once || twice < once*19/10 || twice > once*21/10 {
+		t.Errorf("64 partitions take %s, 32 %s, 63 %s", once, took(32), twice)
 	}
 }

@@ -109,7 +109,7 @@ func encodeCursors(in []copier.Cursor) (map[string]json.RawMessage, error) {
 func copyProgress(p copier.Progress, e estimates) event.MoveProgress {
 	out := event.MoveProgress{
 		Kind: "copy", PartitionsDone: p.PartitionsDone, PartitionCount: len(p.Partitions),
-		Rows: p.Rows, Bytes: p.Bytes, RowsEstimate: e.total,
+		Rows: p.Rows, Bytes: p.Bytes, Filtered: p.Filtered, Kept: p.Kept, RowsEstimate: e.total,
 		RowsPerSecond: p.RowsPerSecond, BytesPerSecond: p.BytesPerSecond,
 		InFlight: p.InFlight, Limit: p.Limit, LimitReason: p.Reason, LimitSource: p.LimitSource, Elapsed: p.Elapsed,
 		InForce: event.Caps{RowsPerSecond: float64(p.RowsCap), BytesPerSecond: float64(p.BytesCap), InFlight: p.FlightCap, Held: p.Held},

@@ -27,6 +27,10 @@ const (
 type Options struct {
 	// Method is how the tables are compared. Cursors of an earlier run overrule MethodAuto.
 	Method Method
+	// Unequal says that many partitions are expected to hold rows that differ. Sums find their buckets; to find the
+	// rows, a partition with one unequal bucket is read a second time. So MethodAuto merges then, unless that leaves
+	// more than three quarters of the workers without a unit.
+	Unequal bool
 	// Selection says which rows are compared, and what of them. The zero value: all of all rows.
 	Selection Selection
 	// Workers is how many units are compared at the same time, 1 to 64 (default 8). Fewer

@@ -189,6 +189,9 @@ func (r *run) byDigests(cursors []Cursor) bool {
 	pace := r.caps.pacer.State()
 	mixed := o.AllowExtra || o.Selection.NoTTL && r.rules.targetTTL > 0 || pace.RowsPerSecond > 0 || pace.BytesPerSecond > 0
 	n, m := r.src.PartitionCount(), r.dst.PartitionCount()
+	if o.Unequal { // plan.readTwice predicts this choice
+		return !mixed && 4*int(r.units) < min(o.Workers, int(max(n, m)))
+	}
 	// Where a unit has more than two partitions a merge spends more time on the order of keys than sums take. What
 	// clients write makes buckets unequal, whose partitions are read twice.
 	return !mixed && (int(r.units) < min(o.Workers, int(max(n, m))) || n != m && r.live == nil)

@@ -52,11 +52,18 @@ type RunStarted struct {
 
 // StepStarted says that a step's intent is durable and its work begins.
 type StepStarted struct {
-	Step   string `json:"step"`
-	Index  int    `json:"index"` // 1-based
-	Of     int    `json:"of"`
-	What   string `json:"what"`
+	Step  string `json:"step"`
+	Index int    `json:"index"` // 1-based
+	Of    int    `json:"of"`
+	What  string `json:"what"`
+	// Impact is what clients notice of this step, empty for nothing.
 	Impact string `json:"impact,omitempty"`
+}
+
+// ImpactBegun says that clients are affected from now on, by a step whose impact begins later than its work.
+type ImpactBegun struct {
+	Step   string `json:"step"`
+	Impact string `json:"impact"`
 }
 
 // StepSkipped says that a step needs no work: it was done by an earlier run, or the live
@@ -125,6 +132,10 @@ type MoveProgress struct {
 	RowsEstimate   uint64              `json:"rows_estimate,omitempty"`
 	RowsPerSecond  float64             `json:"rows_per_second"`
 	BytesPerSecond float64             `json:"bytes_per_second"`
+	// Filtered counts rows that a copy read and left out by its filters, Kept those of Rows that the target had
+	// and that stay as they were there. Both are 0 in other work.
+	Filtered uint64 `json:"filtered,omitempty"`
+	Kept     uint64 `json:"kept,omitempty"`
 	// ETA is 0 while unknown.
 	ETA         time.Duration `json:"eta_ns,omitempty"`
 	InFlight    int           `json:"in_flight"`

@@ -60,6 +60,9 @@ func (CaughtUp) Name() string { return "caught_up" }
 // Name implements Event.
 func (CutOver) Name() string { return "cut_over" }
 
+// Name implements Event.
+func (ImpactBegun) Name() string { return "impact_begun" }
+
 func (RunStarted) sealed()    {}
 func (StepStarted) sealed()   {}
 func (StepSkipped) sealed()   {}
@@ -78,5 +81,6 @@ func (Interrupted) sealed()   {}
 func (RunDone) sealed()       {}
 func (LagProgress) sealed()   {}
 func (RouteSwitched) sealed() {}
+func (ImpactBegun) sealed()   {}
 func (CutOver) sealed()       {}
 func (CaughtUp) sealed()      {}

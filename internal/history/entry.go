@@ -84,7 +84,7 @@ func decodeEvent(kind string, data []byte) (event.Event, error) {
 		as[event.RunStarted], as[event.StepStarted], as[event.StepSkipped], as[event.StepDone], as[event.StepFailed], as[event.Waiting],
 		as[event.Warning], as[event.MoveProgress], as[event.Verified], as[event.FenceProven], as[event.GateReached], as[event.UndoStarted],
 		as[event.UndoDone], as[event.UndoFailed], as[event.Interrupted], as[event.RunDone], as[event.LagProgress], as[event.RouteSwitched],
-		as[event.CutOver], as[event.SplitDone], as[event.RepairPlanned], as[event.Repaired], as[event.CaughtUp],
+		as[event.CutOver], as[event.SplitDone], as[event.RepairPlanned], as[event.Repaired], as[event.CaughtUp], as[event.ImpactBegun],
 	} {
 		if e, mine, err := known(kind, data); mine {
 			return e, err

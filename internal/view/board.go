@@ -61,7 +61,7 @@ func (b *board) take(e event.Event) {
 		b.rest()
 	case event.UndoDone, event.UndoFailed, event.StepFailed, event.GateReached, event.Interrupted, event.RunDone:
 		b.rest()
-	case event.Warning, event.Verified, event.CaughtUp, event.FenceProven, event.RouteSwitched, event.CutOver, event.RepairPlanned: // told above the board, which stays
+	case event.Warning, event.ImpactBegun, event.Verified, event.CaughtUp, event.FenceProven, event.RouteSwitched, event.CutOver, event.RepairPlanned: // told above the board, which stays
 	}
 }
 
@@ -156,6 +156,7 @@ func (b *board) totals(width int) []string {
 	if p.InFlight > 0 {
 		fast += fmt.Sprintf(", %d in flight", p.InFlight)
 	}
+	fast = strings.Join(given(fast, leftPart(p)), ", ")
 	lines := []string{
 		b.row("all", p.Rows, p.RowsEstimate, width),
 		cut("  "+strings.Join(far, ", "), width),

@@ -24,6 +24,7 @@ func story() []told {
 		return p
 	}
 	limited := move("copy", 900_000, ms(8200))
+	limited.Filtered, limited.Kept = 12_345, 678
 	limited.Limit, limited.LimitReason, limited.ETA = "rows_per_second 120000", "declared in limits", 95*time.Second
 	compared := move("verify", 300_000, ms(2000))
 	compared.Kind, compared.Differences, compared.InFlight = "verify", 2, 0
@@ -38,6 +39,7 @@ func story() []told {
 		{ms(12000), event.Waiting{Step: "await-target", Reason: "1 partition has no primary", Elapsed: ms(11970), Limit: 2 * time.Minute}},
 		{ms(12500), event.StepDone{Step: "await-target", Index: 2, Of: 6, Elapsed: ms(12480), Proof: "64 of 64 partitions are whole"}},
 		{ms(12600), event.StepStarted{Step: "fence-source", Index: 3, Of: 6, What: "deny writes on east/orders (reconfig*write)", Impact: "writes to east/orders are rejected from here on; reads go on"}},
+		{ms(12700), event.ImpactBegun{Step: "fence-source", Impact: "writes to east/orders are rejected from here on; reads go on"}},
 		{ms(15000), event.FenceProven{Step: "fence-source", Cluster: "east", Table: "orders", Partitions: 64, Up: true, Spread: ms(800), Took: ms(2300)}},
 		{ms(15010), event.StepDone{Step: "fence-source", Index: 3, Of: 6, Elapsed: ms(2410)}},
 		{ms(15020), event.StepStarted{Step: "copy", Index: 4, Of: 6, What: "64 source partitions, absolute expiry kept"}},

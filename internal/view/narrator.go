@@ -29,6 +29,8 @@ func (n *narrator) tell(e event.Event) (lines []string, ok bool) {
 	case event.StepStarted:
 		n.step = e
 		return n.stepStarted(e), true
+	case event.ImpactBegun:
+		return []string{clean(e.Step) + ": " + n.style.yellow("clients: "+clean(e.Impact))}, true
 	case event.StepSkipped:
 		return []string{position(e.Index, e.Of, e.Step) + n.style.dim("skipped, "+clean(e.Reason))}, true
 	case event.StepDone:

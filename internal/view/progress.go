@@ -12,7 +12,7 @@ import (
 
 // moveLine tells a copy or a comparison in one line, for output that is not a terminal.
 func moveLine(p event.MoveProgress, style Style) string {
-	parts := given(partitionsPart(p), rowsPart(p), filesPart(p), speedPart(p), timePart(p))
+	parts := given(partitionsPart(p), rowsPart(p), leftPart(p), filesPart(p), speedPart(p), timePart(p))
 	if p.InFlight > 0 {
 		parts = append(parts, fmt.Sprintf("%d in flight", p.InFlight))
 	}
@@ -75,6 +75,18 @@ func rowsPart(p event.MoveProgress) string {
 		s += " (" + share + ")"
 	}
 	return s
+}
+
+// leftPart counts rows that the options of a copy left out or as they were.
+func leftPart(p event.MoveProgress) string {
+	var parts []string
+	if p.Filtered > 0 {
+		parts = append(parts, plan.Rows(p.Filtered)+" left out by filters")
+	}
+	if p.Kept > 0 {
+		parts = append(parts, plan.Rows(p.Kept)+" left as the target had them")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // speedPart is "" while nobody has measured a speed.
