@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/pegmigrate/pegmigrate/schema"
@@ -105,7 +106,7 @@ func (b *builder) checkHeld(place string) {
 	for _, n := range b.f.Target.Nodes {
 		if n.Alive && n.DiskTotal > 0 && float64(n.DiskAvailable) < floor*float64(n.DiskTotal) {
 			b.checks.fail(CodeStopIf, place, "make room on it, or lower stop_if.disk_free",
-				"%s has %s of its disks free, and stop_if.disk_free = %s stops every row", n.Addr, Share(float64(n.DiskAvailable)/float64(n.DiskTotal)), Share(floor))
+				"%s has %s of its disks free, and stop_if.disk_free = %s stops every row", n.Addr, free(n.DiskAvailable, n.DiskTotal), Share(floor))
 			return
 		}
 		total, available = total+n.DiskTotal, available+n.DiskAvailable
@@ -117,6 +118,11 @@ func (b *builder) checkHeld(place string) {
 			"%s takes about %s of the %s left on %s: stop_if.disk_free = %s is likely to stop the copy before its end", b.target, Bytes(need), Bytes(available),
 			b.f.Target.Label, Share(floor))
 	}
+}
+
+// free is a share in tenths of a percent, rounded down: less than a floor must not read as the floor.
+func free(available, total uint64) string {
+	return Share(math.Floor(float64(available)/float64(total)*1000) / 1000)
 }
 
 // stampsAll tells that rows which arrive without expiry get one from the target's default_ttl.

@@ -29,8 +29,8 @@ func (b *builder) checkFiles(use schema.BackupUse, split *schema.SplitUse) {
 // checkProvider holds the declared provider against what servers say of theirs.
 func (b *builder) checkProvider(side string, servers []FileServer, p *schema.Provider, probe ProviderProbe) {
 	place := b.place(p.Range)
-	var missing, other, silent []string
-	told := 0
+	var missing, silent []string
+	others, told := map[string][]string{}, 0 // servers by what they mean instead
 	for _, s := range servers {
 		c, has := s.Providers[p.Name]
 		switch {
@@ -39,7 +39,8 @@ func (b *builder) checkProvider(side string, servers []FileServer, p *schema.Pro
 		case !has:
 			missing = append(missing, s.Addr)
 		case c.Type != string(p.Type) || !sameArgs(c, p):
-			other = append(other, fmt.Sprintf("%s (type = %s, args = %s)", s.Addr, c.Type, c.Args))
+			means := fmt.Sprintf("type = %s, args = %s", c.Type, c.Args)
+			others[means] = append(others[means], s.Addr)
 		default:
 			told++
 		}
@@ -52,12 +53,16 @@ func (b *builder) checkProvider(side string, servers []FileServer, p *schema.Pro
 		b.checks.fail(CodeProviderMissing, place, "add "+section+" to the configuration of every meta and replica server and restart them",
 			"%s has no block service %q on %s", side, p.Name, strings.Join(missing, ", "))
 	}
-	if len(other) > 0 {
+	if len(others) > 0 {
+		var all []string
+		for _, means := range sortedKeys(others) {
+			all = append(all, means+" on "+strings.Join(others[means], ", "))
+		}
 		b.checks.fail(CodeProviderOther, place, "write down what the servers have: type and args of their section",
-			"%s means another place by %q: %s", side, p.Name, strings.Join(other, "; "))
+			"%s means another place by %q: %s", side, p.Name, strings.Join(all, "; "))
 	}
 	switch {
-	case len(missing) > 0 || len(other) > 0:
+	case len(missing) > 0 || len(others) > 0:
 	case len(silent) == 0 && told > 0:
 		b.checks.ok("%s has block service %q on all %s", side, p.Name, plural(told, "server"))
 	case probe.Known:
