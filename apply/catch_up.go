@@ -14,6 +14,10 @@ import (
 // they changed during the copy, so that behind it only the writes of the last moments differ. Behind it a
 // pass compares everything, brings over what differs, and reads that again on both sides. With the fence
 // proven to have stood from before the pass until after it, both tables hold the same rows.
+//
+// Behind the fence the target is read as well, although nobody but us should have written to it since the pass
+// before: what was read of it earlier would call a row equal that a stranger wrote later, and nothing that servers
+// tell shows that nobody did (DESIGN.md, The catch-up). It is read at the same time as the source.
 
 // catchUpRunner compares and mends behind the fence.
 type catchUpRunner struct {

@@ -21,7 +21,8 @@ var _ apply.CatchUps = (*CatchUps)(nil)
 func NewCatchUps(c *Clusters, now func() time.Time) *CatchUps { return &CatchUps{NewLive(c, now)} }
 
 // CatchUp implements apply.CatchUps. Rows are written while others are still being compared: the target has
-// no other writer, and each key is compared once in a pass.
+// no other writer, and each key is compared once in a pass. Rows differ in every partition, since clients wrote to
+// every partition, so both tables are merged rather than summed up: that reads each row once (differ.Options.Unequal).
 func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.CatchUpOutcome, error) {
 	var out apply.CatchUpOutcome
 	pair, err := u.live.pair(ctx, job.Source, job.Target)
