@@ -27,6 +27,7 @@ type op struct {
 	tag       uint64
 
 	attempts int       // failed ones
+	timeouts int       // those of them without a reply
 	deadline time.Time // set by the first failure
 	prior    error     // the last failure that was not a mere timeout
 	resume   time.Time // when the retrier sends it again
@@ -79,11 +80,19 @@ func (o *op) dispatch(ctx context.Context) {
 	o.addr = r.addr
 	o.resp.Server = r.addr // the reply will say the same, and then needs no string of its own
 	o.call.Deadline = o.opts.Deadline
-	o.call.Timeout = o.t.c.cfg.RPCTimeout
-	if o.opts.Timeout > 0 {
-		o.call.Timeout = o.opts.Timeout
-	}
+	o.call.Timeout = o.attemptTimeout()
 	r.conn.StartContext(ctx, &o.call)
+}
+
+// attemptTimeout doubles with every attempt that got no reply, up to slowestWrite. A server whose disk stalls does what
+// it was asked all the same, after the reply is of no use any more: asking in short intervals would fill its queue with
+// the same row and never hear that it is stored.
+func (o *op) attemptTimeout() time.Duration {
+	base := o.t.c.cfg.RPCTimeout
+	if o.opts.Timeout > 0 {
+		base = o.opts.Timeout
+	}
+	return min(base<<min(o.timeouts, 10), max(slowestWrite, base))
 }
 
 // failed decides about a failed attempt: again after a pause, or the end.
@@ -107,6 +116,8 @@ func (o *op) failed(err error) {
 	}
 	if v.reason != reasonTimeout {
 		o.prior = err
+	} else {
+		o.timeouts++
 	}
 	if o.opts.OnRetry != nil {
 		o.opts.OnRetry(Retry{Op: o.name(), Partition: o.partition, Addr: o.addr, Reason: v.reason, Err: err,
@@ -124,7 +135,7 @@ func (o *op) end(err error) {
 	}
 	clear(o.multi.Kvs)
 	o.multi.HashKey, o.multi.Kvs = nil, o.multi.Kvs[:0]
-	o.attempts, o.prior = 0, nil
+	o.attempts, o.timeouts, o.prior = 0, 0, nil
 	o.t.ops.Put(o)
 	ack.Acked(tag, err)
 }

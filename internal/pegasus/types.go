@@ -41,7 +41,8 @@ type PutOptions struct {
 	// OnRetry is told of every repetition before it happens, on a goroutine of the
 	// connection: it must not block. May be nil.
 	OnRetry func(Retry)
-	// Timeout is how long one attempt may take; 0 means Config.RPCTimeout.
+	// Timeout is how long the first attempt may take, and others twice as long as the one before them that got no
+	// reply, up to 30 s; 0 means Config.RPCTimeout.
 	Timeout time.Duration
 	// Overwrite says what becomes of a row that the table has already.
 	Overwrite Overwrite
