@@ -16,9 +16,9 @@ const (
 	// than a fail-over (the meta's worker_lease_seconds is 20), so that a row is not
 	// given up while a primary is being replaced.
 	defaultOpTimeout = 60 * time.Second
-	// slowestWrite is how long one attempt at a write may take after shorter ones have got no reply: RocksDB stalls
+	// slowestAttempt is how long one attempt at a row may take after shorter ones have got no reply: RocksDB stalls
 	// writes for as long as it compacts, inside the replication thread, and says nothing meanwhile.
-	slowestWrite = 30 * time.Second
+	slowestAttempt = 30 * time.Second
 	// hedgeAfter is how long the leader may be silent before the other metas are asked
 	// who leads (go-client, meta_call.go, uses the same).
 	hedgeAfter = time.Second

@@ -84,15 +84,20 @@ func (o *op) dispatch(ctx context.Context) {
 	r.conn.StartContext(ctx, &o.call)
 }
 
-// attemptTimeout doubles with every attempt that got no reply, up to slowestWrite. A server whose disk stalls does what
-// it was asked all the same, after the reply is of no use any more: asking in short intervals would fill its queue with
-// the same row and never hear that it is stored.
+// attemptTimeout is how long the next attempt may take.
 func (o *op) attemptTimeout() time.Duration {
 	base := o.t.c.cfg.RPCTimeout
 	if o.opts.Timeout > 0 {
 		base = o.opts.Timeout
 	}
-	return min(base<<min(o.timeouts, 10), max(slowestWrite, base))
+	return growing(base, o.timeouts)
+}
+
+// growing doubles with every attempt that got no reply, up to slowestAttempt. A server whose disk stalls does what it was
+// asked all the same, when nobody listens any more: asking in short intervals would fill its queue with the same row
+// and never hear that it is stored.
+func growing(base time.Duration, timeouts int) time.Duration {
+	return min(base<<min(timeouts, 10), max(slowestAttempt, base))
 }
 
 // failed decides about a failed attempt: again after a pause, or the end.

@@ -8,13 +8,13 @@ import (
 )
 
 // A server that needs longer than an attempt is given stores the row each time, and is never heard.
-func TestPutsWaitForASlowServer(t *testing.T) {
+func TestRowsWaitForASlowServer(t *testing.T) {
 	const needs = 120 // milliseconds
 	k := newCluster(t, 1, 1, 1)
 	tab := k.table(func(c *Config) { c.RPCTimeout = 50 * time.Millisecond })
 	k.set(func() {
 		k.hook = func(r *request) bool {
-			if r.Name != idl.NamePut && r.Name != idl.NameMultiPut {
+			if r.Name != idl.NamePut && r.Name != idl.NameMultiPut && r.Name != idl.NameRemove {
 				return false
 			}
 			if r.TimeoutMs >= needs {
@@ -31,6 +31,9 @@ func TestPutsWaitForASlowServer(t *testing.T) {
 	done := make(chan error, 1)
 	tab.MultiPut([]byte("h"), []KV{{[]byte("s"), []byte("v")}, {[]byte("t"), []byte("v")}}, 0, opts, func(err error) { done <- err })
 	if err := receive(t, done); err != nil {
+		t.Error(err)
+	}
+	if err := tab.Remove(t.Context(), row("k", "").Key); err != nil {
 		t.Error(err)
 	}
 	// The op of the first row is used again: it begins with the short time-out.

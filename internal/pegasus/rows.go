@@ -64,14 +64,18 @@ func (t *Table) do(ctx context.Context, s single) error {
 		ctx, cancel = context.WithTimeout(ctx, defaultOpTimeout)
 		defer cancel()
 	}
+	timeouts := 0
 	for n := 1; ; n++ {
-		err := t.try(ctx, s, partition, hash)
+		err := t.try(ctx, s, partition, hash, growing(t.c.cfg.RPCTimeout, timeouts))
 		if err == nil {
 			return nil
 		}
 		v := judge(err)
 		if v.reroute {
 			t.refreshSoon()
+		}
+		if v.reason == reasonTimeout {
+			timeouts++
 		}
 		if changed(err) || shut(err) {
 			return err
@@ -86,14 +90,14 @@ func (t *Table) do(ctx context.Context, s single) error {
 	}
 }
 
-// try sends a request once.
-func (t *Table) try(ctx context.Context, s single, partition int32, hash uint64) error {
+// try sends a request once and waits so long for its answer.
+func (t *Table) try(ctx context.Context, s single, partition int32, hash uint64, limit time.Duration) error {
 	r, err := t.routeOf(partition)
 	if err != nil {
 		return err
 	}
 	h := t.header(partition, hash)
-	h.TimeoutMs = uint32(t.c.cfg.RPCTimeout / time.Millisecond)
+	h.TimeoutMs = uint32(limit / time.Millisecond)
 	req := s.req
 	if req == nil {
 		req = &idl.BlobRequest{Key: s.raw}
