@@ -187,7 +187,7 @@ func (q *freezeRunner) look(ctx context.Context) (open string, err error) {
 		return "", err
 	}
 	if n := len(all) - len(f.done); n > 0 {
-		return fmt.Sprintf("%d of %d partitions: what was under way when they were fenced gets %s or more to be committed", n, len(all), q.r.Waits.Settle), nil
+		return fmt.Sprintf("%d of %d partitions: what was under way when they were fenced gets %s or more to be committed", n, len(all), plan.Duration(q.r.Waits.Settle)), nil
 	}
 	for _, d := range decrees {
 		if z := f.done[d.Partition]; d.Committed < z.Decree {

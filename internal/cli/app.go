@@ -72,6 +72,9 @@ var badValue = regexp.MustCompile(`^invalid (?:boolean )?value "(.*)" for flag -
 // usage says what is wrong with the flags of a command.
 func usage(c *ucli.Command, err error) error {
 	hint := fmt.Sprintf("`pegmigrate %s -h` lists the flags", c.FullName())
+	if len(c.Subcommands) > 0 {
+		hint = fmt.Sprintf("flags come after the whole command: pegmigrate %s %s -h", c.FullName(), c.Subcommands[0].Name)
+	}
 	m := badValue.FindStringSubmatch(err.Error())
 	if m == nil {
 		return failf(codeFlag, hint, "%s: %v", c.FullName(), err)

@@ -212,18 +212,34 @@ func (v *verification) repair(ctx context.Context, list *listed) error {
 		Keys: v.keys(list.path), Count: list.lines,
 		Report: func(p event.MoveProgress) { p.Step = "repair"; sink.Emit(p) }})
 	out.Step = "repair"
+	if err != nil {
+		out.Unseen = v.unseen(list, out.Looked)
+	}
 	sink.Emit(out)
+	goOn := []string{"-repair", "-from", quoted(list.path)}
+	if v.o.drift {
+		goOn = append(goOn, "-drift")
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
-		sink.Emit(event.Interrupted{Step: "repair", Resume: v.command("-repair", "-from", quoted(list.path))})
+		sink.Emit(event.Interrupted{Step: "repair", Resume: v.command(goOn...)})
 		return &apply.InterruptedError{Step: "repair"}
 	case err != nil:
-		return failf(codeRepairFailed, "when the cause is mended: `"+v.command("-repair", "-from", quoted(list.path))+"`",
+		return failf(codeRepairFailed, "when the cause is mended: `"+v.command(goOn...)+"`",
 			"the repair stopped after %s: %v", plan.Counted(out.Looked, "row"), err)
 	case out.Left > 0:
 		return v.differs(&apply.DifferencesError{Step: "repair", Count: out.Left})
 	}
 	return nil
+}
+
+// unseen is how many rows of the list a repair that stopped has not come to.
+func (v *verification) unseen(list *listed, looked uint64) uint64 {
+	lines := list.lines
+	if !v.o.drift {
+		lines -= list.counts[difference.Drift]
+	}
+	return lines - min(looked, lines)
 }
 
 // planned is what is shown before anything is written.

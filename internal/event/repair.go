@@ -35,6 +35,8 @@ type Repaired struct {
 	Deleted uint64 `json:"deleted"`
 	// Equal rows were so already when they were looked at again.
 	Equal uint64 `json:"equal"`
+	// Unseen rows are listed and were not looked at, because the repair stopped.
+	Unseen uint64 `json:"unseen,omitempty"`
 	// Left rows still differ.
 	Left      uint64        `json:"left"`
 	FirstLeft []Difference  `json:"first_left,omitempty"`

@@ -48,7 +48,10 @@ func among(p event.RepairPlanned) string {
 func repairedLines(r event.Repaired, style Style) []string {
 	text := fmt.Sprintf("%s written, %d deleted, %d equal by themselves, %d left", plan.Counted(r.Written, "row"), r.Deleted, r.Equal, r.Left)
 	paint := style.green
-	if r.Left > 0 {
+	if r.Unseen > 0 {
+		text += fmt.Sprintf(", %d not looked at", r.Unseen)
+	}
+	if r.Left > 0 || r.Unseen > 0 {
 		paint = style.loud
 	}
 	lines := []string{fmt.Sprintf("%s: %s in %s; each was read on both sides again", clean(r.Step), paint(text), took(r.Elapsed))}
