@@ -49,6 +49,7 @@ func scripted() {
 	e := cli.OS(cli.BuildVersion())
 	e.Waits.Files = scriptLook
 	e.Waits.Uploads = scriptQuiet
+	e.HDFS = sandboxtest.OpenHDFS
 	if d, err := time.ParseDuration(os.Getenv(envSample)); err == nil {
 		e.Waits.Sample, e.Waits.Files = d, d
 	}
@@ -79,12 +80,20 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("BACKUPS", backups) // a real cold backup, read only
+			env.Setenv("SHUT", window(6*time.Hour, time.Hour))
+			env.Setenv("OPEN", window(-6*time.Hour, 12*time.Hour))
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			env.Defer(cancel)
 			return sandboxtest.Setup(ctx, env)
 		},
 		Deadline: deadline(t),
 	})
+}
+
+// window is a daily window that opens so long from now, for so long. No script lives to see that change.
+func window(in, length time.Duration) string {
+	opens := time.Now().UTC().Add(in)
+	return opens.Format("15:04") + "-" + opens.Add(length).Format("15:04")
 }
 
 func deadline(t *testing.T) time.Time {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/atomicfile"
+	"github.com/pegmigrate/pegmigrate/internal/provider"
 	"github.com/pegmigrate/pegmigrate/internal/wire"
 )
 
@@ -23,6 +24,8 @@ type Env struct {
 	Wire    wire.Options
 	// Waits are the intervals that no server reports.
 	Waits apply.Waits
+	// HDFS opens stores of type hdfs_service; nil means a client of HDFS.
+	HDFS provider.Opener
 	// Version is the tool's own version.
 	Version string
 }

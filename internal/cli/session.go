@@ -117,7 +117,7 @@ func (s *session) connectAny(ctx context.Context) (failed []error) {
 		s.clusters[c.Label] = open
 	}
 	s.actuators = actuate.NewClusters(s.clusters)
-	s.stores = provider.NewStores()
+	s.stores = provider.NewStoresOf(s.env.HDFS)
 	return failed
 }
 

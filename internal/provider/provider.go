@@ -16,13 +16,25 @@ import (
 // Stores opens block stores when they are first used and keeps them open until Close. Safe for
 // concurrent use.
 type Stores struct {
+	hdfs   Opener
 	mu     sync.Mutex
 	open   map[string]blobstore.Store
 	closed bool
 }
 
+// Opener opens a store of one type.
+type Opener func(context.Context, plan.Store) (blobstore.Store, error)
+
 // NewStores opens nothing yet.
-func NewStores() *Stores { return &Stores{open: map[string]blobstore.Store{}} }
+func NewStores() *Stores { return NewStoresOf(nil) }
+
+// NewStoresOf is NewStores with another way to open those of type hdfs_service; nil means a client of HDFS.
+func NewStoresOf(hdfs Opener) *Stores {
+	if hdfs == nil {
+		hdfs = openHDFS
+	}
+	return &Stores{hdfs: hdfs, open: map[string]blobstore.Store{}}
+}
 
 // errClosed is for a store that is asked for behind Close.
 var errClosed = errors.New("the block stores were closed")
@@ -39,7 +51,7 @@ func (s *Stores) Open(ctx context.Context, p plan.Provider) (blobstore.Store, er
 	if store := s.open[key]; store != nil {
 		return store, nil
 	}
-	store, err := open(ctx, p.Store)
+	store, err := s.openNew(ctx, p.Store)
 	if err != nil {
 		return nil, fmt.Errorf("provider %q: %w", p.Name, err)
 	}
@@ -47,14 +59,18 @@ func (s *Stores) Open(ctx context.Context, p plan.Provider) (blobstore.Store, er
 	return store, nil
 }
 
-func open(ctx context.Context, st plan.Store) (blobstore.Store, error) {
+func (s *Stores) openNew(ctx context.Context, st plan.Store) (blobstore.Store, error) {
 	switch schema.ProviderType(st.Type) {
 	case schema.LocalService:
 		return opened(blobstore.OpenLocal(ctx, st.Root, blobstore.Deadlines{}))
 	case schema.HDFSService:
-		return opened(blobstore.OpenHDFS(ctx, blobstore.HDFSOptions{NameNodes: st.NameNodes, User: st.User, Root: st.Root}))
+		return s.hdfs(ctx, st)
 	}
 	return nil, fmt.Errorf("%q is no type of a block service that can be reached: %s and %s are", st.Type, schema.LocalService, schema.HDFSService)
+}
+
+func openHDFS(ctx context.Context, st plan.Store) (blobstore.Store, error) {
+	return opened(blobstore.OpenHDFS(ctx, blobstore.HDFSOptions{NameNodes: st.NameNodes, User: st.User, Root: st.Root}))
 }
 
 // opened keeps a nil pointer from becoming a store that is not nil.

@@ -207,7 +207,13 @@ func (r *replica) uploadNext(x *coldContext, i int) {
 	if slow, hit := c.faults.take(FaultSlowTransfer, r.gpid); hit {
 		d += slow.Delay
 	}
-	r.cold.step(r, x, d, func(x *coldContext) {
+	d += r.node.writeTime(x.backup.fs, f.Size)
+	var move func(*coldContext)
+	move = func(x *coldContext) {
+		if c.held(r.gpid) {
+			r.cold.step(r, x, holdPoll, move)
+			return
+		}
 		code := x.backup.fs.upload(name, filepath.Join(x.dir, f.Name), sidecar{MD5: f.MD5, Size: f.Size}, c.storeFault(r.gpid.AppID, r.gpid.Partition))
 		if !code.OK() {
 			r.node.srv.perf.files.uploadFail.Add(1)
@@ -216,7 +222,8 @@ func (r *replica) uploadNext(x *coldContext, i int) {
 		}
 		r.countUpload(x, f)
 		next(x)
-	})
+	}
+	r.cold.step(r, x, d, move)
 }
 
 func (r *replica) countUpload(x *coldContext, f backupFile) {

@@ -19,16 +19,25 @@ import (
 // blockService is one section [block_service.NAME] of type local_service
 // (src/block_service/local/local_service.cpp). It writes in place, file first and sidecar
 // second, as the servers do: what a reader sees meanwhile is what it sees on a real store.
-type blockService struct{ name, root string }
+// One of type hdfs_service is the same, with the limits of HDFS: its sidecars stand for what
+// a name node knows of files.
+type blockService struct {
+	name, root string
+	hdfs       bool
+}
 
 // blockService is the provider with a name, nil when servers have no such section or
 // cannot make its folder.
 func (c *Cluster) blockService(name string) *blockService {
 	root, ok := c.cfg.BlockServices[name]
-	if !ok || os.MkdirAll(root, 0o755) != nil {
+	hdfs := false
+	if !ok {
+		root, hdfs = c.cfg.HDFSServices[name]
+	}
+	if root == "" || os.MkdirAll(root, 0o755) != nil {
 		return nil
 	}
-	return &blockService{name: name, root: root}
+	return &blockService{name: name, root: root, hdfs: hdfs}
 }
 
 // joinRemote joins parts of a path on a store, of which any may be empty.

@@ -138,8 +138,14 @@ func (d *bulkDownload) fetch(i int) {
 	if slow, hit := r.node.c.faults.take(FaultSlowTransfer, r.gpid); hit {
 		after += slow.Delay
 	}
-	d.later(after, func() {
-		f := d.meta.Files[i]
+	f := d.meta.Files[i]
+	after += r.node.readTime(d.fs, f.Size)
+	var move func()
+	move = func() {
+		if r.node.c.held(r.gpid) {
+			d.later(holdPoll, move)
+			return
+		}
 		if code := d.stage(f); !code.OK() {
 			d.failFile(code)
 			return
@@ -162,7 +168,8 @@ func (d *bulkDownload) fetch(i int) {
 		if i > 0 {
 			d.next(i - 1)
 		}
-	})
+	}
+	d.later(after, move)
 }
 
 // next goes on even when what came exceeds what file_total_size promised: real servers do not

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -60,6 +61,10 @@ type Config struct {
 	// local_service with the given folder, which is made when absent. Clusters share one by
 	// naming the same folder.
 	BlockServices map[string]string
+	// HDFSServices are sections of type hdfs_service. Each stands for an HDFS whose root path is the given
+	// folder, in which files lie as those of a local_service; its limits of rates are in force, not scaled.
+	// Names must differ from those of BlockServices.
+	HDFSServices map[string]string
 	// BackupDisabled is [meta_server] cold_backup_disabled = true: the RPCs about backups
 	// answer ERR_SERVICE_NOT_ACTIVE.
 	BackupDisabled bool
@@ -97,7 +102,12 @@ func (cfg Config) withDefaults() (Config, error) {
 	case !(cfg.ShipRate >= 0):
 		return cfg, fmt.Errorf("sandbox: ship rate %v is negative", cfg.ShipRate)
 	}
-	for name, dir := range cfg.BlockServices {
+	for name := range cfg.HDFSServices {
+		if _, twice := cfg.BlockServices[name]; twice {
+			return cfg, fmt.Errorf("sandbox: block service %q is of two types", name)
+		}
+	}
+	for name, dir := range merged(cfg.BlockServices, cfg.HDFSServices) {
 		if name == "" || strings.ContainsAny(name, " \t\n[]") || dir == "" {
 			return cfg, fmt.Errorf("sandbox: block service %q in folder %q needs a name of one word and a folder", name, dir)
 		}
@@ -119,6 +129,16 @@ func validClusterIDs(ids map[string]int) error {
 		owner[id] = name
 	}
 	return nil
+}
+
+// merged is both maps in one.
+func merged(a, b map[string]string) map[string]string {
+	out := maps.Clone(b)
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, a)
+	return out
 }
 
 // orDefault is v, or def when v is the zero value.

@@ -65,6 +65,10 @@ const (
 	FaultSlowTransfer   FaultKind = "slow-transfer"
 	FaultSlowCompaction FaultKind = "slow-compaction"
 
+	// FaultHoldTransfer keeps files that backups, restores and bulk loads move, and the checkpoints that
+	// followers fetch, where they are until it is cleared.
+	FaultHoldTransfer FaultKind = "hold-transfer"
+
 	// The last group goes on until it is cleared. FaultCapacity bounds what each replica server
 	// does: Fault.Rows and Fault.Bytes per second of the requests that Fault.RPC and Fault.Table
 	// choose. What is above waits; with Fault.Delay, work for longer than that is refused with
@@ -134,7 +138,7 @@ type Fault struct {
 
 // fileFaults are the kinds that happen to files.
 func fileFaults() []FaultKind {
-	return []FaultKind{FaultFailUpload, FaultFailDownload, FaultDamageFile, FaultDiskFull, FaultFailIngest, FaultSlowTransfer, FaultSlowCompaction}
+	return []FaultKind{FaultFailUpload, FaultFailDownload, FaultDamageFile, FaultDiskFull, FaultFailIngest, FaultSlowTransfer, FaultSlowCompaction, FaultHoldTransfer}
 }
 
 // onFiles tells whether the fault happens to files.

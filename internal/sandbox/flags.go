@@ -123,7 +123,7 @@ func (v *settings) snapshot() map[string]string {
 // startFlags are the flags of a server as its configuration file sets them.
 func (c *Cluster) startFlags() []flag {
 	flags := slices.Clone(c.flags)
-	if len(c.cfg.BlockServices) > 0 {
+	if len(c.cfg.BlockServices)+len(c.cfg.HDFSServices) > 0 {
 		flags = append(flags, hdfsFlags()...)
 		slices.SortFunc(flags, func(a, b flag) int { return strings.Compare(a.Name, b.Name) })
 	}

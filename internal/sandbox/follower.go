@@ -28,6 +28,27 @@ func (c *Cluster) copyMaster(p *partitionState, n *replicaNode) {
 	req := &idl.QueryConfigRequest{AppName: name, PartitionIndices: []int32{p.index}}
 	count, epoch := len(p.table.partitions), n.srv.epoch.Load()
 	done := func(cp *checkpoint) { c.copiedMaster(p, n, epoch, cp) }
+	fetch := func(at idl.PartitionConfig) {
+		from, cp := c.masterCheckpoint(at)
+		if cp == nil {
+			done(nil)
+			return
+		}
+		var move func()
+		move = func() {
+			if c.held(p.gpid()) {
+				c.after(holdPoll, move)
+				return
+			}
+			from.srv.perf.files.sent.Add(uint64(cp.bytes))
+			done(cp)
+		}
+		if d := from.sendTime(int64(cp.bytes)); d > 0 {
+			c.after(d, move)
+			return
+		}
+		move()
+	}
 	c.afterLocked(0, func() {
 		n.srv.out.askMetas(metas, idl.NameQueryConfig, req,
 			func() idl.Message { return &idl.QueryConfigResponse{} },
@@ -39,23 +60,23 @@ func (c *Cluster) copyMaster(p *partitionState, n *replicaNode) {
 					done(nil)
 					return
 				}
-				done(c.masterCheckpoint(resp.Partitions[0]))
+				fetch(resp.Partitions[0])
 			})
 	})
 }
 
-// masterCheckpoint is the last checkpoint of a primary of a linked cluster, nil for
+// masterCheckpoint is the last checkpoint of a primary of a linked cluster and its server, nil for
 // none. Files do not travel over the sandbox's network.
-func (c *Cluster) masterCheckpoint(at idl.PartitionConfig) *checkpoint {
+func (c *Cluster) masterCheckpoint(at idl.PartitionConfig) (*replicaNode, *checkpoint) {
 	srv := c.serverAt(at.Primary.String())
 	if srv == nil || srv.node == nil || !srv.up() {
-		return nil
+		return nil, nil
 	}
 	r := srv.node.replica(at.Pid)
 	if r == nil {
-		return nil
+		return nil, nil
 	}
-	return r.part.copyCheckpoint()
+	return srv.node, r.part.copyCheckpoint()
 }
 
 // copiedMaster ends a copy.

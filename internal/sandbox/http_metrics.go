@@ -143,6 +143,7 @@ func (s *server) metrics() []metricEntity {
 	own.values["write_failed_requests"] = int64(s.perf.writeFail.Load())
 	own.values["read_busy_requests"] = int64(s.perf.readBusy.Load())
 	own.values["write_busy_requests"] = int64(s.perf.writeBusy.Load())
+	own.values["nfs_server_copy_bytes"] = int64(s.perf.files.sent.Load())
 	loads := s.node.bulkWork()
 	own.values["bulk_load_running_count"] = int64(loads.running)
 	own.values["bulk_load_ingestion_max_duration_ms"] = loads.ingestion.Milliseconds()

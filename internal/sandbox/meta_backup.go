@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/pegmigrate/pegmigrate/internal/idl"
 )
@@ -32,6 +33,11 @@ func startBackupApp(c *Cluster, req *idl.StartBackupAppRequest, resp *idl.StartB
 	b := &coldBackup{id: c.now().UnixMilli(), appID: req.AppID, app: t.info.AppName, provider: req.BackupProviderType, fs: fs}
 	if req.BackupPath != nil {
 		b.path = *req.BackupPath
+	}
+	if fs.hdfs && b.path != "" && filepath.Clean(fs.root) != "/" {
+		resp.Err = idl.ErrInvalidParameters
+		resp.HintMessage = fmt.Sprintf("Backup failed: default backup path has already configured for provider %s.", b.provider)
+		return
 	}
 	for _, other := range c.backups {
 		if other.appID == req.AppID && other.running() {

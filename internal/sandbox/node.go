@@ -26,6 +26,7 @@ type replicaNode struct {
 	load atomic.Pointer[[]*workQueue]
 	// downloads counts replicas that download for a bulk load, compactions those that compact.
 	downloads, compactions atomic.Int64
+	moves                  transfers
 
 	// Guarded by Cluster.mu.
 	alive     bool // as the meta sees it

@@ -13,12 +13,13 @@ type filePerf struct {
 	uploadSucc, uploadFail, uploadBytes                       atomic.Uint64
 	bulkDownloading, bulkIngestion, bulkSucceed, bulkFailed   atomic.Uint64
 	bulkFileSucc, bulkFileFail, bulkFileBytes, ingestRejected atomic.Uint64
+	sent                                                      atomic.Uint64 // by NFS, of checkpoints
 }
 
 func (p *filePerf) reset() {
 	for _, c := range []*atomic.Uint64{
 		&p.backupStart, &p.backupSucc, &p.backupFail, &p.uploadSucc, &p.uploadFail, &p.uploadBytes, &p.bulkDownloading,
-		&p.bulkIngestion, &p.bulkSucceed, &p.bulkFailed, &p.bulkFileSucc, &p.bulkFileFail, &p.bulkFileBytes, &p.ingestRejected,
+		&p.bulkIngestion, &p.bulkSucceed, &p.bulkFailed, &p.bulkFileSucc, &p.bulkFileFail, &p.bulkFileBytes, &p.ingestRejected, &p.sent,
 	} {
 		c.Store(0)
 	}
@@ -42,6 +43,7 @@ func (s *server) fileCounters() []counter {
 		c.total = total.Load()
 		list = append(list, c)
 	}
+	list = append(list, counter{name: "replica*eon.nfs_server*recent_copy_data_size", kind: volatile, help: "nfs server copy data size in the recent period", total: p.sent.Load()})
 	for _, name := range []string{"cold.backup.recent.cancel.count", "cold.backup.recent.pause.count"} {
 		list = append(list, stub(name, volatile, name, 0))
 	}

@@ -46,9 +46,10 @@ func (s *server) clusterSettings() []flag {
 		{Section: "apps.replica", Name: "ports", Value: ports(c.ReplicaServers())},
 		{Section: "meta_server", Name: "server_list", Value: joinAddrs(c.MetaServers())},
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.cfg.BlockServices)) {
-		section := "block_service." + name
-		list = append(list, flag{Section: section, Name: "type", Value: "local_service"}, flag{Section: section, Name: "args", Value: c.cfg.BlockServices[name]})
+	providers := c.providers()
+	for _, name := range slices.Sorted(maps.Keys(providers)) {
+		section, p := "block_service."+name, providers[name]
+		list = append(list, flag{Section: section, Name: "type", Value: p.kind}, flag{Section: section, Name: "args", Value: p.args})
 	}
 	for _, name := range slices.Sorted(maps.Keys(peers.metas)) {
 		list = append(list, flag{Section: "pegasus.clusters", Name: name, Value: joinAddrs(peers.metas[name])})

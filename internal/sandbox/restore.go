@@ -97,7 +97,13 @@ func (r *restoreTask) download(i int) {
 	if slow, hit := r.c.faults.take(FaultSlowTransfer, r.p.gpid()); hit {
 		d += slow.Delay
 	}
-	r.later(d, func() {
+	d += r.n.readTime(r.fs, f.Size)
+	var move func()
+	move = func() {
+		if r.c.held(r.p.gpid()) {
+			r.later(holdPoll, move)
+			return
+		}
 		path := r.fs.path(joinRemote(r.dir, f.Name))
 		if !r.fs.has(joinRemote(r.dir, f.Name)) {
 			r.fail(idl.ErrCorruption)
@@ -114,7 +120,8 @@ func (r *restoreTask) download(i int) {
 		r.got += f.Size
 		r.report("", r.got)
 		r.download(i + 1)
-	})
+	}
+	r.later(d, move)
 }
 
 // report tells the leading meta how far it is; progress never goes back there.

@@ -45,6 +45,7 @@ func Commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 	maps.Copy(all, loadCommands())
 	maps.Copy(all, rowCommands())
 	maps.Copy(all, metricCommands())
+	maps.Copy(all, flagCommands())
 	return all
 }
 

@@ -15,6 +15,7 @@ import (
 //
 //	fault CLUSTER KIND [rpc=RPC] [share=S] [times=N] [delay=D] [every=D] [server=N] [remote=NAME] [rows=N] [bytes=N] [counter=NAME] [value=N] [table=T] [partition=N] [code=C] [after] [metas]
 //	fault CLUSTER clear     ends all of them that last, and starts dead servers
+//	fault CLUSTER clear N   ends the Nth that was injected there since the script began
 func faultCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){"fault": fault}
 }
@@ -23,7 +24,11 @@ func fault(ts *testscript.TestScript, _ bool, args []string) {
 	need(ts, args, 2, "fault CLUSTER KIND [KEY=VALUE…]")
 	c := cluster(ts, args[0])
 	if args[1] == "clear" {
-		ts.Check(c.Clear(0))
+		id := 0
+		if len(args) > 2 {
+			id = number(ts, args[2])
+		}
+		ts.Check(c.Clear(id))
 		return
 	}
 	f := sandbox.Fault{Kind: sandbox.FaultKind(args[1])}

@@ -34,6 +34,9 @@ const releaseFile = "release"
 // BlockService is the provider of a script's clusters: folder blocks of the script, $BLOCKS.
 const BlockService = "store"
 
+// HDFSService is another one, of type hdfs_service: folder cloud of the script, $CLOUD. [OpenHDFS] opens it.
+const HDFSService = "cloud"
+
 // Setup starts clusters a and b (two metas, three replica servers each), which can duplicate to
 // each other and share a block service, and writes clusters.hcl, which declares them, into the script's folder.
 func Setup(ctx context.Context, env *testscript.Env) error {
@@ -45,10 +48,13 @@ func Setup(ctx context.Context, env *testscript.Env) error {
 	env.Values[clustersKey{}] = c
 	blocks := filepath.Join(env.WorkDir, "blocks")
 	env.Setenv("BLOCKS", blocks)
+	cloud := filepath.Join(env.WorkDir, "cloud")
+	env.Setenv("CLOUD", cloud)
+	env.Setenv("HDFS_ARGS", sandbox.HDFSNameNode+" "+cloud)
 	var hcl strings.Builder
 	for i, name := range []string{"a", "b"} {
 		cluster, err := sandbox.Start(ctx, sandbox.Config{Name: name, Metas: 2, Replicas: 3, TimeFactor: timeFactor,
-			Seed: uint64(i + 1), RemoteClusters: []string{"a", "b"}, BlockServices: map[string]string{BlockService: blocks}, Version: strings.TrimSpace(string(release))})
+			Seed: uint64(i + 1), RemoteClusters: []string{"a", "b"}, BlockServices: map[string]string{BlockService: blocks}, HDFSServices: map[string]string{HDFSService: cloud}, Version: strings.TrimSpace(string(release))})
 		if err != nil {
 			return err
 		}
