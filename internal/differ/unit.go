@@ -304,15 +304,15 @@ func (u *unit) stride(ctx context.Context) error {
 			return err
 		}
 		u.renew()
-		u.publish()
 	}
 	u.keys++
 	return nil
 }
 
-// renew looks at the clock. Rows that one side had when its page was read may be gone on the other after hours
-// outside of a window.
+// renew looks at the clock, and shows how far the unit is. Rows that one side had when its page was read may be gone
+// on the other after hours outside of a window.
 func (u *unit) renew() {
+	u.publish()
 	u.horizon = u.r.opts.Clock().Add(u.r.opts.Tolerance)
 	u.src.turned, u.dst.turned = false, false
 }
