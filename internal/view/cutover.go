@@ -16,7 +16,7 @@ func lagLine(p event.LagProgress) string {
 	if p.Unknown > 0 {
 		parts = append(parts, fmt.Sprintf("%d not reported", p.Unknown))
 	}
-	if p.Total > 0 || p.Worst > 0 {
+	if p.Behind+p.Unknown > 0 { // a partition at rest counts its last mutation, up to 2.5
 		parts = append(parts, "worst "+grouped(p.Worst), grouped(p.Total)+" in all")
 	}
 	if p.PerSecond >= 1 {
