@@ -82,20 +82,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv("BACKUPS", backups) // a real cold backup, read only
 			env.Setenv("SHUT", window(6*time.Hour, time.Hour))
 			env.Setenv("OPEN", window(-6*time.Hour, 12*time.Hour))
-			env.Setenv("SHUT", window(6*time.Hour, time.Hour))
-			env.Setenv("OPEN", window(-6*time.Hour, 12*time.Hour))
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			env.Defer(cancel)
 			return sandboxtest.Setup(ctx, env)
 		},
 		Deadline: deadline(t),
 	})
-}
-
-// window is a daily window that opens so long from now, for so long. No script lives to see that change.
-func window(in, length time.Duration) string {
-	opens := time.Now().UTC().Add(in)
-	return opens.Format("15:04") + "-" + opens.Add(length).Format("15:04")
 }
 
 // window is a daily window that opens so long from now, for so long. No script lives to see that change.
