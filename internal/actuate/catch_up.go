@@ -41,7 +41,7 @@ func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.Cat
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := newMender(cancel, pair.dst.rows, rows, !job.Live)
-	opts := differ.Options{Selection: rows, Unequal: true, SourceTTL: pair.opts.SourceTTL, Clock: pair.opts.Clock, OnDifference: func(d differ.Difference) { m.mend(inner, d) }}
+	opts := differ.Options{Selection: rows, Unequal: true, Eager: true, SourceTTL: pair.opts.SourceTTL, Clock: pair.opts.Clock, OnDifference: func(d differ.Difference) { m.mend(inner, d) }}
 	if job.Live { // behind the fence nothing may hold rows up
 		pacer, stop, err := u.live.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -91,6 +92,41 @@ func TestCatchUpBringsOverWhatDiffers(t *testing.T) {
 				again, err := w.catchUp(apply.CatchUpJob{Before: kept, Recheck: []int32{1}})
 				if err != nil || again.Written != 1 || again.Deleted != 0 || !again.Equal() || again.Found.SourceRows != liveRows {
 					t.Errorf("%+v, %v", again, err)
+				}
+				if diff := cmp.Diff(dumped(t, w.east), dumped(t, w.west)); diff != "" {
+					t.Errorf("rows (-source +target)\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// Rows that are about to expire are part of the table: what clients wrote with a short time to live would be missing
+// altogether behind a cut-over otherwise, and what they took back be there again.
+func TestCatchUpBringsOverWhatExpiresSoon(t *testing.T) {
+	for _, partitions := range []int32{4, 5} {
+		for _, live := range []bool{false, true} {
+			t.Run(fmt.Sprintf("4 to %d, live %v", partitions, live), func(t *testing.T) {
+				w := newLiveWorld(t, sandbox.Config{}, partitions)
+				end := time.Now().Add(time.Hour)
+				w.live = NewLive(w.live.engine.clusters, func() time.Time { return end.Add(-30 * time.Second) })
+				soon := pegkey.ExpireTs(end)
+				for i := range 20 {
+					changed := pegasus.Row{Key: rowKey(20_000 + i), Value: []byte("before"), Expire: soon}
+					for table, rows := range map[*pegasus.Table][]pegasus.Row{
+						w.src: {{Key: rowKey(10_000 + i), Value: []byte("new"), Expire: soon}, {Key: changed.Key, Value: []byte("after"), Expire: soon}},
+						w.dst: {{Key: rowKey(30_000 + i), Value: []byte("taken back"), Expire: soon}, changed},
+					} {
+						for _, row := range rows {
+							if err := w.write(table, row); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+				}
+				out, err := w.catchUp(apply.CatchUpJob{Live: live})
+				if err != nil || out.Written != 40 || out.Deleted != 20 || !out.Equal() {
+					t.Errorf("%+v, %v", out, err)
 				}
 				if diff := cmp.Diff(dumped(t, w.east), dumped(t, w.west)); diff != "" {
 					t.Errorf("rows (-source +target)\n%s", diff)

@@ -49,6 +49,11 @@ type Options struct {
 	// Tolerance is how far the clocks of servers may be apart (default 1 min): each cluster hides
 	// rows that have expired by its own clock, so one that expires about now may be on one side only.
 	Tolerance time.Duration
+	// Eager takes rows for there until they have been expired for Tolerance, instead of for gone from Tolerance before
+	// on. It is meant for differences that are repaired at once: writing or deleting a row that expires meanwhile does
+	// no harm, and one that is left alone would be missing, or as it was, for the rest of its life, which is all of it
+	// for rows with short ones.
+	Eager bool
 	// SourceTTL is the default_ttl of the source in seconds, 0 for none. The source's compaction
 	// gives rows without expiry one that lies so far ahead; a row that the target still has without
 	// is counted as Stamped then, not as different (server/key_ttl_compaction_filter.h).

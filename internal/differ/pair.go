@@ -33,7 +33,7 @@ func (p *pair) taken(l *look) {
 	}
 	p.net.merge(l.sketch, l.side == TargetSide)
 	if p.left--; p.left == 0 {
-		p.judge(pegkey.ExpireTs(l.r.rules.horizon()))
+		p.judge(pegkey.ExpireTs(l.r.rules.gone(l.r.rules.horizon())))
 	}
 }
 

@@ -18,6 +18,7 @@ type rules struct {
 	pick       *picker // of the source
 	allowExtra bool
 	tolerance  time.Duration
+	eager      bool // Options.Eager
 	clock      func() time.Time
 	live       bool // clients write meanwhile, so that drift need not come from compactions alone
 }
@@ -26,7 +27,7 @@ type rules struct {
 func newRules(o *Options) rules {
 	return rules{
 		sourceTTL: o.SourceTTL, targetTTL: o.StampTTL, skew: o.ExpirySkew, selection: o.Selection, pick: o.Selection.source(),
-		allowExtra: o.AllowExtra, tolerance: o.Tolerance, clock: o.Clock,
+		allowExtra: o.AllowExtra, tolerance: o.Tolerance, eager: o.Eager, clock: o.Clock,
 	}
 }
 
@@ -63,6 +64,14 @@ func (c *Counts) settle(v verdict) {
 // horizon is the moment up to which expiry counts as passed.
 func (r *rules) horizon() time.Time { return r.clock().Add(r.tolerance) }
 
+// gone is the moment at or before which a row must expire to be no part of its table, for a horizon.
+func (r *rules) gone(horizon time.Time) time.Time {
+	if r.eager {
+		return horizon.Add(-2 * r.tolerance)
+	}
+	return horizon
+}
+
 // judge compares two readings of one key, the source's whether the selection takes it or not; nil is a
 // row that is not there. kind is meant for unequal and drift only.
 func (r *rules) judge(s, t *scan.Row) (v verdict, kind Kind) {
@@ -97,8 +106,8 @@ func (r *rules) compare(s, t *scan.Row, horizon time.Time) (verdict, Kind) {
 			return v, Drift
 		}
 	}
-	switch {
-	case over(s, horizon) && over(t, horizon):
+	switch gone := r.gone(horizon); {
+	case over(s, gone) && over(t, gone):
 		return expired, ""
 	case kind == Extra && r.allowExtra:
 		return allowed, ""
