@@ -35,6 +35,28 @@ func (w *liveWorld) planted(n int) {
 	}
 }
 
+// expiringSoon writes rows that expire 30 s later by the engine's clock, and in an hour by the clusters': n that the target
+// lacks, n that only the target has, and n with different values.
+func (w *liveWorld) expiringSoon(n int) {
+	w.t.Helper()
+	end := time.Now().Add(time.Hour)
+	w.live = NewLive(w.live.engine.clusters, func() time.Time { return end.Add(-30 * time.Second) })
+	soon := pegkey.ExpireTs(end)
+	for i := range n {
+		changed := pegasus.Row{Key: rowKey(20_000 + i), Value: []byte("before"), Expire: soon}
+		for table, rows := range map[*pegasus.Table][]pegasus.Row{
+			w.src: {{Key: rowKey(10_000 + i), Value: []byte("new"), Expire: soon}, {Key: changed.Key, Value: []byte("after"), Expire: soon}},
+			w.dst: {{Key: rowKey(30_000 + i), Value: []byte("taken back"), Expire: soon}, changed},
+		} {
+			for _, row := range rows {
+				if err := w.write(table, row); err != nil {
+					w.t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
 func sourcePartition(key []byte) int32 { return pegkey.Partition(pegkey.HashRaw(key), 4) }
 
 func (w *liveWorld) catchUp(job apply.CatchUpJob) (apply.CatchUpOutcome, error) {
@@ -108,22 +130,7 @@ func TestCatchUpBringsOverWhatExpiresSoon(t *testing.T) {
 		for _, live := range []bool{false, true} {
 			t.Run(fmt.Sprintf("4 to %d, live %v", partitions, live), func(t *testing.T) {
 				w := newLiveWorld(t, sandbox.Config{}, partitions)
-				end := time.Now().Add(time.Hour)
-				w.live = NewLive(w.live.engine.clusters, func() time.Time { return end.Add(-30 * time.Second) })
-				soon := pegkey.ExpireTs(end)
-				for i := range 20 {
-					changed := pegasus.Row{Key: rowKey(20_000 + i), Value: []byte("before"), Expire: soon}
-					for table, rows := range map[*pegasus.Table][]pegasus.Row{
-						w.src: {{Key: rowKey(10_000 + i), Value: []byte("new"), Expire: soon}, {Key: changed.Key, Value: []byte("after"), Expire: soon}},
-						w.dst: {{Key: rowKey(30_000 + i), Value: []byte("taken back"), Expire: soon}, changed},
-					} {
-						for _, row := range rows {
-							if err := w.write(table, row); err != nil {
-								t.Fatal(err)
-							}
-						}
-					}
-				}
+				w.expiringSoon(20)
 				out, err := w.catchUp(apply.CatchUpJob{Live: live})
 				if err != nil || out.Written != 40 || out.Deleted != 20 || !out.Equal() {
 					t.Errorf("%+v, %v", out, err)

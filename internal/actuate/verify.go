@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/pegmigrate/pegmigrate/apply"
@@ -50,9 +49,9 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 	if err != nil {
 		return event.Verified{}, err
 	}
-	repair := &repairer{ctx: ctx, target: dst, selection: opts.Selection}
+	repair := &repairer{ctx: ctx, target: dst, selection: opts.Selection, now: e.now, forgiven: map[differ.Kind]uint64{}}
 	if job.Repair {
-		opts.OnDifference = repair.one
+		opts.OnDifference, opts.Eager, opts.Tolerance = repair.one, true, clockTolerance
 	}
 	pacer, stop, err := e.clusters.paced(ctx, job.Source, job.Target, job.Limits)
 	if err != nil {
@@ -76,6 +75,7 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 		return event.Verified{}, err
 	}
 	out := verified(result)
+	repair.forgive(&out)
 	if ttl == 0 { // otherwise the source's compaction changes expiries by itself, so its digest proves nothing
 		out.SourceChanged = changedSince(first, result.Digests, e.now())
 	}
@@ -176,46 +176,6 @@ func verifyProgress(p differ.Progress, e estimates) event.MoveProgress {
 		out.Partitions[i] = event.PartitionProgress{Index: u.Unit, Rows: u.Rows, Bytes: u.Bytes, Active: u.Active, Done: u.Done}
 	}
 	return out
-}
-
-// repairer makes the target's row what the source's is. A misplaced row is left alone: a request
-// for its key goes to the partition that its hash selects, not to where it lies.
-type repairer struct {
-	ctx       context.Context
-	target    *pegasus.Table
-	selection differ.Selection
-
-	mu  sync.Mutex
-	err error
-}
-
-// repairLimit bounds the repair of one row.
-const repairLimit = time.Minute
-
-func (r *repairer) one(d differ.Difference) {
-	if r.failure() != nil || d.Kind == differ.Misplaced {
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.ctx, repairLimit)
-	defer cancel()
-	var err error
-	if d.Source == nil {
-		err = r.target.Remove(ctx, d.Key)
-	} else {
-		deadline, _ := ctx.Deadline()
-		err = putAndWait(ctx, r.target, r.selection.Wanted(d.Source), deadline)
-	}
-	if err != nil {
-		r.mu.Lock()
-		r.err = fmt.Errorf("repair a row of partition %d: %w", d.TargetPartition, err)
-		r.mu.Unlock()
-	}
-}
-
-func (r *repairer) failure() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
 }
 
 // putAndWait writes one row and waits for the acknowledgement. The row is copied: the write may
