@@ -29,7 +29,7 @@ func (c copied) text() string {
 		s += fmt.Sprintf(", %s left out by filters", plan.Counted(c.Filtered, "row"))
 	}
 	if c.Kept > 0 {
-		s += fmt.Sprintf(", %s left as the target had them", plan.Counted(c.Kept, "row"))
+		s += fmt.Sprintf(", %d of them left as the target had them", c.Kept)
 	}
 	return s
 }

@@ -133,6 +133,9 @@ func (r *Run) carryOut(ctx context.Context, command, outcome string) error {
 		return r.fail(ctx, last, err)
 	}
 	moved := r.moved()
+	if moved.Kept > 0 { // their bytes are not told apart from those of rows that were written
+		moved.Rows, moved.Bytes = moved.Rows-moved.Kept, 0
+	}
 	r.Sink.Emit(event.RunDone{
 		Migration: r.Plan.Migration, Command: command, Rows: moved.Rows, Bytes: moved.Bytes,
 		Elapsed: r.Now().Sub(r.started), Text: r.closing(),

@@ -38,6 +38,9 @@ func (e *staleError) Error() string {
 	if e.text != "" {
 		return e.text
 	}
+	if len(e.moved) == 1 {
+		return "the plan is stale: one of its facts has moved"
+	}
 	return fmt.Sprintf("the plan is stale: %d of its facts have moved", len(e.moved))
 }
 

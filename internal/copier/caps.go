@@ -62,7 +62,7 @@ func (l *lease) short(c *caps, rows, bytes int64) (moreRows, moreBytes int64) {
 func (r *run) limit() (limit, why string) {
 	s := r.caps.pacer.State()
 	if len(s.Held) == 0 {
-		if limit, why := r.gov.reason(); limit != "" {
+		if limit, why := r.gov.reason(); limit != "" && (s.Limit == "" || r.gov.binds()) {
 			return limit, why
 		}
 	}

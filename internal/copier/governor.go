@@ -191,6 +191,13 @@ func (g *governor) grow(limit, full int64, acked uint64) int64 {
 	return limit + max(full/growSteps, 1)
 }
 
+// binds says that the window of writes, or how fast the source is read, is what holds the copy back at this moment. A
+// window that is long wide again, with a declared rate below it, is not.
+func (g *governor) binds() bool {
+	now := g.win.limit.Load()
+	return now >= g.cap() || g.win.waiters.Load() > 0 || 4*int64(g.win.inFlight()) >= now
+}
+
 // reason is the limit in force and why, both empty when nothing holds the copy back.
 func (g *governor) reason() (limit, why string) {
 	now, full := g.win.limit.Load(), g.cap()

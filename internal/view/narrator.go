@@ -196,7 +196,10 @@ func (n *narrator) interrupted(e event.Interrupted) []string {
 func (n *narrator) runDone(e event.RunDone) string {
 	s := n.style.green(clean(e.Command)+" "+clean(e.Migration)+": done") + " in " + took(e.Elapsed)
 	if e.Rows > 0 {
-		s += fmt.Sprintf(", moved %s (%s)", plan.Counted(e.Rows, "row"), plan.Bytes(e.Bytes))
+		s += ", moved " + plan.Counted(e.Rows, "row")
+		if e.Bytes > 0 {
+			s += " (" + plan.Bytes(e.Bytes) + ")"
+		}
 	}
 	if e.Text != "" {
 		s += "; " + clean(e.Text)
