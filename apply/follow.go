@@ -107,7 +107,7 @@ func (f *followRunner) run(ctx context.Context) error {
 			return sight{}, err
 		}
 		reason := f.missing(s)
-		return sight{over: reason == "", mark: f.mark(s), limit: f.limit(s), reason: reason, causes: f.causes(s)}, nil
+		return sight{over: reason == "", mark: f.mark(s), limit: f.limit(s), reason: reason + f.ramp.text(), causes: f.causes(s)}, nil
 	})
 }
 

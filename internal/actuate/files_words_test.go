@@ -42,7 +42,7 @@ func TestLoadPartition(t *testing.T) {
 
 func TestMovedBytesAddUpPeriods(t *testing.T) {
 	at := func(s int64) time.Time { return time.Unix(s, 0) }
-	m := &movedBytes{at: map[string]time.Time{}}
+	m := &movedBytes{last: map[string]nodeMoved{}}
 	for i, c := range []struct {
 		looks []nodeMoved
 		want  int64
@@ -52,6 +52,10 @@ func TestMovedBytesAddUpPeriods(t *testing.T) {
 		{[]nodeMoved{{node: "a", at: at(3)}}, -1},
 		{[]nodeMoved{{node: "a", bytes: 7, at: at(4), told: true}, {node: "c", bytes: 100, at: at(4), total: true, told: true}}, 120},
 		{[]nodeMoved{{node: "c", bytes: 150, at: at(5), total: true, told: true}}, 170},
+		// Two looks in one second of the server's clock: another value is another look.
+		{[]nodeMoved{{node: "a", bytes: 0, at: at(6), told: true}}, 20},
+		{[]nodeMoved{{node: "a", bytes: 5, at: at(6), told: true}}, 25},
+		{[]nodeMoved{{node: "a", bytes: 5, at: at(6), told: true}}, 25},
 	} {
 		if got := m.add(c.looks); got != c.want {
 			t.Errorf("look %d: %d, want %d", i, got, c.want)

@@ -76,15 +76,15 @@ func (r *Rates) Transferred(ctx context.Context, cluster, use string) (int64, er
 	defer r.mu.Unlock()
 	key := cluster + "\x00" + use
 	if r.moved[key] == nil {
-		r.moved[key] = &movedBytes{at: map[string]time.Time{}}
+		r.moved[key] = &movedBytes{last: map[string]nodeMoved{}}
 	}
 	return r.moved[key].add(looks), nil
 }
 
 // movedBytes adds up what servers tell of single periods.
 type movedBytes struct {
-	sum int64
-	at  map[string]time.Time // of the last look at a server
+	sum  int64
+	last map[string]nodeMoved // by server
 }
 
 // nodeMoved is what one server tells.
@@ -104,10 +104,10 @@ func (m *movedBytes) add(looks []nodeMoved) int64 {
 			return -1
 		case l.total:
 			total += l.bytes
-		case m.at[l.node].Equal(l.at): // the same look of the server at itself
-		default:
+		case m.last[l.node].at.Equal(l.at) && m.last[l.node].bytes == l.bytes: // the same look of the server at itself
+		default: // its clock counts seconds
 			m.sum += l.bytes
-			m.at[l.node] = l.at
+			m.last[l.node] = l
 		}
 	}
 	return total + m.sum
