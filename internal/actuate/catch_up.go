@@ -59,9 +59,7 @@ func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.Cat
 	if failed := m.wait(); failed != nil {
 		err = failed
 	}
-	if err == nil {
-		err = unchanged(ctx, pair.src.rows, pair.dst.rows)
-	}
+	err = pair.unchanged(ctx, err)
 	if err != nil {
 		return out, err
 	}

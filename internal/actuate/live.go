@@ -81,9 +81,7 @@ func (l *Live) CompareLive(ctx context.Context, job apply.LiveJob) (apply.LiveOu
 	opts.Pacer = pacer
 	estimates := l.engine.estimates(ctx, job.Source)
 	result, err := differ.RunLive(ctx, pair.src, pair.dst, resume, opts, saveLive(job), reportLive(job.Report, estimates))
-	if err == nil {
-		err = unchanged(ctx, pair.src.rows, pair.dst.rows)
-	}
+	err = pair.unchanged(ctx, err)
 	if err != nil {
 		return out, err
 	}

@@ -43,3 +43,11 @@ func unchanged(ctx context.Context, tables ...*pegasus.Table) error {
 	}
 	return nil
 }
+
+// unchanged passes an error on, and asks about both tables when there is none.
+func (p livePair) unchanged(ctx context.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	return unchanged(ctx, p.src.rows, p.dst.rows)
+}

@@ -49,10 +49,7 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 	if err != nil {
 		return event.Verified{}, err
 	}
-	repair := &repairer{ctx: ctx, target: dst, selection: opts.Selection, now: e.now, forgiven: map[differ.Kind]uint64{}}
-	if job.Repair {
-		opts.OnDifference, opts.Eager, opts.Tolerance = repair.one, true, clockTolerance
-	}
+	repair := e.repairer(ctx, dst, job, &opts)
 	pacer, stop, err := e.clusters.paced(ctx, job.Source, job.Target, job.Limits)
 	if err != nil {
 		return event.Verified{}, err
@@ -63,10 +60,7 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 	result, err := differ.Run(ctx, scan.Table(src), scan.Table(dst), resume, opts, nil,
 		differ.ReporterFunc(func(p differ.Progress) { job.Report(verifyProgress(p, estimates)) }))
 	if err == nil {
-		err = repair.failure()
-	}
-	if err == nil {
-		err = unchanged(ctx, src, dst)
+		err = repair.ended(ctx, src)
 	}
 	if err != nil {
 		return event.Verified{}, err

@@ -71,9 +71,7 @@ func (l *Live) Compare(ctx context.Context, job Comparison) (event.Verified, err
 	estimates := l.engine.estimates(ctx, job.Source)
 	result, err := differ.RunLive(ctx, pair.src, pair.dst, kept.Units, opts, job.save(&kept),
 		reportLive(job.Report, estimates))
-	if err == nil {
-		err = unchanged(ctx, pair.src.rows, pair.dst.rows)
-	}
+	err = pair.unchanged(ctx, err)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 			err = cause

@@ -20,9 +20,7 @@ func (l *Live) Sample(ctx context.Context, job Comparison, share float64) (event
 	defer stop()
 	estimates := l.engine.estimates(ctx, job.Source)
 	r, err := differ.RunSample(ctx, pair.src, pair.dst, differ.SampleOptions{LiveOptions: opts, Share: share}, reportLive(job.Report, estimates))
-	if err == nil {
-		err = unchanged(ctx, pair.src.rows, pair.dst.rows)
-	}
+	err = pair.unchanged(ctx, err)
 	if err != nil {
 		return event.Verified{}, err
 	}
@@ -86,9 +84,7 @@ func (l *Live) Count(ctx context.Context, job Comparison) (event.Verified, error
 	opts.Still, opts.Patience = true, 0
 	estimates := l.engine.estimates(ctx, job.Source)
 	r, err := differ.RunCount(ctx, scan.Table(pair.src.rows), scan.Table(pair.dst.rows), opts, reportLive(job.Report, estimates))
-	if err == nil {
-		err = unchanged(ctx, pair.src.rows, pair.dst.rows)
-	}
+	err = pair.unchanged(ctx, err)
 	if err != nil {
 		return event.Verified{}, err
 	}

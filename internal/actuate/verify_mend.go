@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/differ"
 	"github.com/pegmigrate/pegmigrate/internal/event"
 	"github.com/pegmigrate/pegmigrate/internal/pegasus"
@@ -25,6 +26,15 @@ type repairer struct {
 	err error
 	// forgiven are the rows that were repaired although they are about to expire, by the way in which they differed.
 	forgiven map[differ.Kind]uint64
+}
+
+// repairer is told of what differs, if that is to be repaired.
+func (e *Engine) repairer(ctx context.Context, target *pegasus.Table, job apply.VerifyJob, opts *differ.Options) *repairer {
+	r := &repairer{ctx: ctx, target: target, selection: opts.Selection, now: e.now, forgiven: map[differ.Kind]uint64{}}
+	if job.Repair {
+		opts.OnDifference, opts.Eager, opts.Tolerance = r.one, true, clockTolerance
+	}
+	return r
 }
 
 const (
@@ -57,6 +67,14 @@ func (r *repairer) one(d differ.Difference) {
 		r.err = fmt.Errorf("repair a row of partition %d: %w", d.TargetPartition, err)
 		r.mu.Unlock()
 	}
+}
+
+// ended says what became of repairs and tables when everything was compared.
+func (r *repairer) ended(ctx context.Context, source *pegasus.Table) error {
+	if err := r.failure(); err != nil {
+		return err
+	}
+	return unchanged(ctx, source, r.target)
 }
 
 func (r *repairer) failure() error {
