@@ -59,8 +59,7 @@ func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.Cat
 	if failed := m.wait(); failed != nil {
 		err = failed
 	}
-	err = pair.unchanged(ctx, err)
-	if err != nil {
+	if err = pair.unchanged(ctx, err); err != nil {
 		return out, err
 	}
 	out.Found = verified(result)
@@ -75,8 +74,7 @@ func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.Cat
 	if err != nil {
 		return out, fmt.Errorf("read what was brought over again: %w", err)
 	}
-	out.Left += left.Differences()
-	if out.Left > 0 {
+	if out.Left += left.Differences(); out.Left > 0 {
 		out.Found.FirstDiffering = verified(left).FirstDiffering
 		return out, nil
 	}
