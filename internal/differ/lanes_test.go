@@ -85,7 +85,7 @@ var comparisons = map[string]func(ctx context.Context, src, dst LiveTable, o Opt
 
 // A cap is of what is read from each cluster: neither is read faster, and nothing waits for the other's share of it.
 func TestCapsAreOfEachSide(t *testing.T) {
-	const limit, rows, batch = 2000, 10_000, 50
+	const limit, rows, batch = 800, 4000, 20
 	few := Selection{Filter: rowfilter.Filter{Value: rowfilter.Match{Kind: rowfilter.Postfix, Pattern: []byte("7")}}}
 	for name, compare := range comparisons {
 		for _, c := range []struct {
@@ -134,9 +134,9 @@ func TestNothingIsReadWhileHeld(t *testing.T) {
 // before have them on one side only.
 func TestRowsExpireWhileHeld(t *testing.T) {
 	for _, method := range []Method{MethodMerge, MethodDigest} {
-		for seed := range uint64(12) {
+		for seed := range uint64(8) {
 			bubble(t, func(t *testing.T) {
-				src, dst := tallied(2, 6, 3000)
+				src, dst := tallied(2, 6, 2000)
 				for k, row := range src.liveTable.rows {
 					row.Expire = pegkey.ExpireTs(time.Now().Add(time.Hour))
 					src.liveTable.rows[k], dst.liveTable.rows[k] = row, row

@@ -74,8 +74,8 @@ func TestSampleChooses(t *testing.T) {
 // and others of which many are alone with theirs do not.
 func TestSampleBoundsRows(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		const large, each, alone, seeds = 4, 50, 1800, 100
-		src, dst := newLiveTable(4), newLiveTable(4)
+		const large, each, alone, seeds = 4, 50, 1800, 60
+		src, dst := newLiveTable(1), newLiveTable(1)
 		row := func(hash, sort int, value string) scan.Row {
 			return scan.Row{Key: key(fmt.Sprintf("h%06d", hash), fmt.Sprintf("s%04d", sort)), Value: []byte(value)}
 		}
