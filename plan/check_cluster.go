@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -34,6 +35,7 @@ func (b *builder) checkClusters() {
 // checkNodes looks at every replica server: versions can be mixed during a rolling upgrade.
 func (b *builder) checkNodes(c ClusterFacts, r hcl.Range) bool {
 	clean := true
+	foreign := map[string][]string{} // addresses by a version that the method does not speak to
 	for _, n := range c.Nodes {
 		switch {
 		case !n.Alive:
@@ -46,15 +48,30 @@ func (b *builder) checkNodes(c ClusterFacts, r hcl.Range) bool {
 				"%s: replica server %s did not tell its version: %s", c.Label, n.Addr, n.Problem)
 		case !b.supported(n.Version):
 			clean = false
-			b.checks.fail(CodeVersion, b.place(r), "method \"copy\" speaks to 2.5, the others to 2.4, 2.5 and 2.6",
-				"%s: replica server %s runs %s", c.Label, n.Addr, n.Version)
+			foreign[n.Version] = append(foreign[n.Version], n.Addr)
 		}
+	}
+	for _, v := range sortedKeys(foreign) {
+		runs := "replica server %s runs %s"
+		if len(foreign[v]) > 1 {
+			runs = "replica servers %s run %s"
+		}
+		b.checks.fail(CodeVersion, b.place(r), "method \"copy\" speaks to 2.5, the others to 2.4, 2.5 and 2.6",
+			"%s: "+runs, c.Label, firstNames(foreign[v], 5), v)
 	}
 	if len(c.Nodes) == 0 {
 		clean = false
 		b.checks.fail(CodeNodeSilent, b.place(r), "start the replica servers", "%s: the meta knows no replica server", c.Label)
 	}
 	return clean
+}
+
+// firstNames joins up to n names and counts the others: a cluster has hundreds of servers.
+func firstNames(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
 }
 
 // supported accepts 2.5.x, and for all methods but copy 2.4 and 2.6 as well: these have profiles of their own.

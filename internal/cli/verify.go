@@ -278,8 +278,10 @@ func (v *verification) differs(found *apply.DifferencesError) error {
 		f.Hint = "these are left; `" + v.command("-repair") + "` compares anew and tries again"
 	case v.moved != "":
 		f.Hint = "the first ones are listed above; " + v.moved + ", so rows written since are the likely reason"
-	case !v.copied():
+	case v.ahead(func(a plan.Action) bool { _, copies := a.(plan.Copy); return copies }):
 		f.Hint = "the copy is not over, and rows that are still to come are missing; `" + v.resumeCommand() + "` goes on with it"
+	case v.ahead(func(a plan.Action) bool { _, catches := a.(plan.CatchUp); return catches }):
+		f.Hint = "`" + v.resumeCommand() + "` brings over what clients changed since the copy, behind its fence"
 	case twice:
 		f.Hint = "the first ones are listed above; a writer that writes one table only is the likely reason: find it first, then `" + v.command("-repair") + "`"
 	case v.doc != nil && v.doc.Outcome == state.OutcomeDone:
@@ -289,19 +291,18 @@ func (v *verification) differs(found *apply.DifferencesError) error {
 	return f
 }
 
-// copied says that no copy of this migration is under way that would bring rows over which are missing now.
-func (v *verification) copied() bool {
+// ahead says that this migration is under way and has such a step still to do.
+func (v *verification) ahead(is func(plan.Action) bool) bool {
 	if v.doc == nil || v.doc.Outcome != state.OutcomeOpen {
-		return true
+		return false
 	}
 	begun, err := apply.PlanOf(v.doc)
 	if err != nil {
-		return true
+		return false
 	}
-	return !slices.ContainsFunc(begun.Steps, func(s plan.Step) bool {
-		_, copies := s.Action.(plan.Copy)
+	return slices.ContainsFunc(begun.Steps, func(s plan.Step) bool {
 		record := v.doc.Step(s.ID)
-		return copies && (record == nil || record.Status != state.Done)
+		return is(s.Action) && (record == nil || record.Status != state.Done)
 	})
 }
 
