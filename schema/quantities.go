@@ -70,7 +70,7 @@ func (l *loader) span(c *content, name string, required bool, zero string) (time
 	case err != nil:
 		hint := `like "90s", "5m", "1h30m" or "7d"`
 		if _, err := strconv.ParseFloat(strings.TrimSpace(s), 64); err == nil {
-			hint = fmt.Sprintf("add the unit: \"%ss\"", strings.TrimSpace(s))
+			hint = fmt.Sprintf("add the unit: %q", strings.TrimSpace(s)+unitOf(name))
 		}
 		l.errorf(CodeDuration, at, hint, "%q must be a span of time, not %q", name, s)
 		return 0, false
@@ -79,6 +79,14 @@ func (l *loader) span(c *content, name string, required bool, zero string) (time
 		return 0, false
 	}
 	return d, true
+}
+
+// unitOf is the unit that a number without one was most likely meant in: nobody stops at latencies of 50 seconds.
+func unitOf(name string) string {
+	if strings.HasSuffix(name, "_p99") {
+		return "ms"
+	}
+	return "s"
 }
 
 // leaveOut is the hint for a limit of zero.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -68,7 +69,11 @@ func (l *loader) check(spec bodySpec, body *hclsyntax.Body, header hcl.Range) *c
 	}
 	for _, b := range spec.blocks {
 		if _, asAttr := body.Attributes[b.name]; b.required && len(c.blocks[b.name]) == 0 && !c.misspelt[b.name] && !asAttr {
-			l.errorf(CodeMissingBlock, header, "", "%s needs a block %q", spec.what, b.name)
+			hint := ""
+			if len(b.labels) > 0 {
+				hint = fmt.Sprintf("like %s %q {}", b.name, "copy")
+			}
+			l.errorf(CodeMissingBlock, header, hint, "%s needs a block %q", spec.what, b.name)
 		}
 	}
 	return c
