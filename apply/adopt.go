@@ -61,6 +61,8 @@ type adoption struct {
 	backup int64
 	// created is the proof of the create step, nil when no table may be ours.
 	created *created
+	// index is that of the step that creates the table of a geo index.
+	index *created
 	// away says that the route leads to the target, held that the return ticket is valid.
 	away, held bool
 	// follower is the app id of the table that clients are on then, 0 when it is not provably ours.
@@ -78,7 +80,7 @@ func (a *adoption) asBefore(m *schema.Migration, f plan.Facts) plan.Facts {
 		src.Envs = withPriors(src.Envs, map[string]marker.Prior{marker.Env: a.mark.Prior})
 		f.SourceTable = &src
 	}
-	f = a.beforeDuplication(f)
+	f = a.beforeIndex(a.beforeDuplication(f), f.TargetTable)
 	if f.TargetTable == nil {
 		return f
 	}
@@ -124,6 +126,12 @@ func (a *adoption) remember(action plan.Action, record *state.Step) (begun bool,
 			return false, nil
 		}
 		record.Proof, err = blob(kindCreate, *a.created)
+		return true, err
+	case plan.CreateIndex:
+		if a.index == nil {
+			return false, nil
+		}
+		record.Proof, err = blob(kindCreate, *a.index)
 		return true, err
 	case plan.LimitRate, plan.Backup, plan.Restore:
 		return a.rememberFiles(action, record)

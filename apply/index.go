@@ -73,6 +73,9 @@ func (x *indexRunner) run(ctx context.Context) error {
 	if err := x.ours(ctx); err != nil {
 		return err
 	}
+	if err := x.markIndex(ctx); err != nil {
+		return err
+	}
 	journal := x.r.Store.Journal(x.id)
 	job := IndexJob{Table: x.a.Table, Index: x.a.Index, Geo: x.a.Geo, Limits: x.a.Limits, Unpaced: x.r.fenceUp(), Cursors: map[string]json.RawMessage{},
 		Save:   func(m map[string]json.RawMessage) error { return saveCursors(journal, m) },

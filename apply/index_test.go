@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pegmigrate/pegmigrate/apply"
 	"github.com/pegmigrate/pegmigrate/internal/event"
+	"github.com/pegmigrate/pegmigrate/internal/marker"
 	"github.com/pegmigrate/pegmigrate/plan"
 	"github.com/pegmigrate/pegmigrate/schema"
 	"github.com/pegmigrate/pegmigrate/state"
@@ -181,6 +184,79 @@ func TestIndexRollbackEverywhere(t *testing.T) {
 		s.same(before)
 		return true
 	})
+}
+
+// seesIndex has facts tell what the world has of the index.
+func (s *scene) seesIndex() {
+	s.observe = func(f *plan.Facts) { f.Index = &plan.IndexFacts{Table: tableFacts(s.world.table(indexTable()))} }
+}
+
+// TestIndexAdoptEverywhere kills apply at every point and loses the state file: the rebuilt one makes the index, or takes
+// it away again.
+func TestIndexAdoptEverywhere(t *testing.T) {
+	t.Parallel()
+	everywhere(t, 150, 48, func(t *testing.T, k int) bool {
+		s := newIndexScene(t)
+		s.seesIndex()
+		time.Sleep(2 * syncInterval)
+		before := s.show()
+		killed, err := s.killedAt(k, s.apply)
+		if !killed {
+			s.must(err)
+			s.indexed()
+			return false
+		}
+		s.reboot(k)
+		if !s.adopt() {
+			return true
+		}
+		if k%2 == 0 {
+			s.must(s.apply(t.Context()))
+			s.indexed()
+			return true
+		}
+		s.must(s.rollback(t.Context()))
+		if s.world.table(indexTable()) != nil {
+			t.Errorf("the index is left\n%s", s.story())
+		}
+		s.rolledBack(before)
+		return true
+	})
+}
+
+// TestIndexOfSomebodyElseIsNotAdopted: one that has rows and no marker of the lost run, or that of another one.
+func TestIndexOfSomebodyElseIsNotAdopted(t *testing.T) {
+	for name, change := range map[string]func(*fakeTable){
+		"rows, no marker": func(t *fakeTable) { delete(t.envs, marker.Env) },
+		"another run's":   func(t *fakeTable) { t.envs[marker.Env] = strings.Replace(t.envs[marker.Env], `"lineage":"1`, `"lineage":"9`, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := newIndexScene(t)
+				s.seesIndex()
+				s.waits.Transient = 0
+				s.world.hook = func(_ context.Context, c call) error {
+					if c.name == "prove" && !c.after {
+						return errors.New("not now")
+					}
+					return nil
+				}
+				if err := s.apply(t.Context()); err == nil {
+					t.Fatal("not stopped")
+				}
+				s.world.mu.Lock()
+				change(s.world.clusters[indexTable().Cluster].tables[indexTable().Table])
+				s.world.mu.Unlock()
+				m, err := marker.Parse(s.world.table(source()).envs[marker.Env])
+				s.must(err)
+				p, doc, err := apply.Adopt(s.decl, s.facts(), m, "test")
+				s.must(err)
+				if doc != nil || !slices.ContainsFunc(p.Checks, func(c plan.Check) bool { return c.Code == plan.CodeIndexExists }) {
+					t.Errorf("adopted: %+v", p.Checks)
+				}
+			})
+		})
+	}
 }
 
 // TestIndexOfRowsWithoutPosition: they end the run, or are told of.

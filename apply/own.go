@@ -270,7 +270,7 @@ func (d *disownRunner) done(ctx context.Context) (bool, string, error) {
 	if back, err := d.fenceBack(ctx); err != nil || back {
 		return false, "the fence of " + d.a.Source.String() + " is back", err
 	}
-	for _, t := range []plan.TableRef{d.a.Target, d.a.Source} {
+	for _, t := range d.marked() {
 		s, err := d.table(ctx, t)
 		if errors.Is(err, ErrNoTable) {
 			continue
@@ -323,6 +323,9 @@ func (d *disownRunner) run(ctx context.Context) error {
 		info = marker.Prior{Had: d.a.TargetInfo != "", Value: d.a.TargetInfo}
 	}
 	if err := d.unmark(ctx, d.a.Target, info); err != nil {
+		return err
+	}
+	if err := d.unmarkIndex(ctx); err != nil {
 		return err
 	}
 	return d.unmark(ctx, d.a.Source, p.SourceInfo)

@@ -114,7 +114,7 @@ func (b *builder) checkGeo(method *schema.CopyMethod) {
 		return
 	}
 	if t := b.f.Index.Table; t != nil {
-		b.checks.fail(CodeIndexExists, place, "drop it when nobody needs it: entries that it has of other rows would stay",
+		b.checks.fail(CodeIndexExists, place, "drop it when nobody needs it: entries that it has of other rows would stay; an index that a run made whose state is lost can be made again",
 			"%s, the table of the geo index, exists (id %d)", b.index(), t.ID)
 	} else {
 		b.checks.ok("%s, the table of the geo index, is absent and will be created", b.index())
