@@ -40,7 +40,7 @@ func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.Cat
 	pair.opts.Selection = rows
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := newMender(cancel, pair.dst.rows, rows, !job.Live)
+	m := newMender(cancel, pair.dst.rows, rows, !job.Live, pair.opts.Clock)
 	opts := differ.Options{Selection: rows, Unequal: true, Eager: true, SourceTTL: pair.opts.SourceTTL, Clock: pair.opts.Clock, OnDifference: func(d differ.Difference) { m.mend(inner, d) }}
 	if job.Live { // behind the fence nothing may hold rows up
 		pacer, stop, err := u.live.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)

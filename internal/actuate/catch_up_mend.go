@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -28,6 +29,7 @@ type mender struct {
 	target *pegasus.Table
 	rows   differ.Selection // rows are written as a copy of these writes them
 	keep   bool
+	now    func() time.Time
 	room   *semaphore.Weighted
 
 	work sync.WaitGroup
@@ -39,8 +41,8 @@ type mender struct {
 	tooMany          bool
 }
 
-func newMender(cancel context.CancelFunc, target *pegasus.Table, rows differ.Selection, keep bool) *mender {
-	return &mender{cancel: cancel, target: target, rows: rows, keep: keep, room: semaphore.NewWeighted(mendsAtOnce)}
+func newMender(cancel context.CancelFunc, target *pegasus.Table, rows differ.Selection, keep bool, now func() time.Time) *mender {
+	return &mender{cancel: cancel, target: target, rows: rows, keep: keep, now: now, room: semaphore.NewWeighted(mendsAtOnce)}
 }
 
 // mend begins to bring one row over; it waits while as many as are allowed are under way. A misplaced row is
@@ -50,7 +52,9 @@ func (m *mender) mend(ctx context.Context, d differ.Difference) {
 		return
 	}
 	key := slices.Clone(d.Key)
-	m.remember(key)
+	if !expiring(&d, m.now()) { // what expires while a pass reads is no reason for another one
+		m.remember(key)
+	}
 	if d.Action() == differ.DeleteRow {
 		m.begin(ctx, func(ctx context.Context) error { return m.target.Remove(ctx, key) }, &m.deleted)
 		return
