@@ -43,8 +43,8 @@ func (BuildIndex) Kind() string { return "build_index" }
 func (CreateIndex) sealed() {}
 func (BuildIndex) sealed()  {}
 
-// geoOptions are the declared ones; the zero value without an index.
-func geoOptions(method *schema.CopyMethod) GeoOptions {
+// DeclaredGeo are the options of a method's geo block; the zero value without one.
+func DeclaredGeo(method *schema.CopyMethod) GeoOptions {
 	if method.Geo == nil {
 		return GeoOptions{}
 	}
@@ -75,7 +75,7 @@ func (b *builder) indexSteps(method *schema.CopyMethod) []Step {
 	limits.WriteReject = 0
 	rows, bytes := b.expected()
 	write, read := estimateMove(rows, bytes, limits, false), estimateMove(rows, bytes, limits, true)
-	geo := geoOptions(method)
+	geo := DeclaredGeo(method)
 	return []Step{
 		{
 			ID:     "create-index",

@@ -21,7 +21,7 @@ func (b *builder) resumeCopy(p *Plan, method *schema.CopyMethod) {
 			a.Options = o
 			s.Action, s.Estimate = a, s.Estimate.within(b.m.Limits.Window)
 		case BuildIndex:
-			a.Geo = geoOptions(method)
+			a.Geo = DeclaredGeo(method)
 			s.Action, s.Why = a, whyIndex(a.Geo)
 		}
 		p.Steps[i] = s

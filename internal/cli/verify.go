@@ -176,9 +176,9 @@ func (e Env) verify(ctx context.Context, o verifyOptions) error {
 		return err
 	}
 	if o.from != "" {
-		return v.repairFrom(ctx)
+		return v.compareIndex(ctx, v.repairFrom(ctx))
 	}
-	return v.run(ctx)
+	return v.compareIndex(ctx, v.run(ctx))
 }
 
 // modeOf is how much is compared: what was asked for, or what is declared.
