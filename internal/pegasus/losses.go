@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 )
 
@@ -23,13 +22,13 @@ type LossCounts struct {
 
 // The counter of a replica up to 2.5 and later.
 const (
-	counterLoss = "dup_recent_mutation_loss_count@"
+	counterLoss = "dup_recent_mutation_loss_count"
 	metricLoss  = "dup_recent_lost_mutations"
 )
 
 // LossCounts asks a replica server of any version.
 func (c *Cluster) LossCounts(ctx context.Context, node string, appID int32) (LossCounts, error) {
-	s, err := c.CounterSnapshot(ctx, node, fmt.Sprintf("%s%d.", counterLoss, appID))
+	s, err := c.CounterSnapshot(ctx, node, fmt.Sprintf("%s@%d.", counterLoss, appID))
 	switch {
 	case err == nil:
 		return lossesOfCounters(s, appID), nil
@@ -41,14 +40,11 @@ func (c *Cluster) LossCounts(ctx context.Context, node string, appID int32) (Los
 
 func lossesOfCounters(s Counters, appID int32) LossCounts {
 	out := LossCounts{At: s.At, Partitions: map[int32]float64{}}
-	for full, value := range s.Values {
-		name := full[strings.LastIndexByte(full, '*')+1:]
-		at, ok := strings.CutPrefix(name, counterLoss)
-		app, partition, isReplica := parseGpid(at)
-		if ok && isReplica && app == appID && value > 0 {
+	s.replicas(appID, func(name string, partition int32, value float64) {
+		if name == counterLoss && value > 0 {
 			out.Partitions[partition] += value
 		}
-	}
+	})
 	return out
 }
 
@@ -58,14 +54,13 @@ func (c *Cluster) lossesOfMetrics(ctx context.Context, node string, appID int32)
 		return LossCounts{}, err
 	}
 	out := LossCounts{At: m.At, Kept: true, Partitions: map[int32]float64{}}
-	for _, e := range m.Entities {
-		partition, ok := partitionOf(e)
-		if !ok {
-			return LossCounts{}, fmt.Errorf("metrics of %s: %s has partition id %q", node, clip(e.ID), clip(e.Attributes["partition_id"]))
-		}
+	err = m.replicas(node, func(e MetricEntity, partition int32) {
 		if v := e.Values[metricLoss]; v > 0 {
 			out.Partitions[partition] += v
 		}
+	})
+	if err != nil {
+		return LossCounts{}, err
 	}
 	return out, nil
 }

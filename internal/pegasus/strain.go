@@ -71,39 +71,28 @@ func (c *Cluster) Strain(ctx context.Context, node string, appID int32) (Strain,
 // strainOfCounters sorts perf counters.
 func strainOfCounters(s Counters, appID int32) Strain {
 	out := Strain{At: s.At, Rates: true, Latencies: map[StrainKey]Latency{}}
-	known := operations()
-	for full, value := range s.Values {
-		name := full[strings.LastIndexByte(full, '*')+1:]
-		switch name {
-		case counterReadFail:
-			out.ReadFailures = value
-			continue
-		case counterWriteFail:
-			out.WriteFailures = value
-			continue
-		case counterDiskFree:
-			out.DiskFree, out.TellsDisk = value/100, true
-			continue
-		}
-		kind, at, ok := strings.Cut(name, "@")
-		app, partition, isReplica := parseGpid(at) // a percentile's other values end in ".p999"
-		if !ok || !isReplica || app != appID {
-			continue
-		}
-		if kind == counterPending {
-			out.pending(value)
-			continue
-		}
-		if op, ok := strings.CutSuffix(kind, latencySuffix); ok {
-			if _, counted := known[op]; counted {
-				out.add(op, partition, Latency{P99: time.Duration(value)})
-			}
-		} else if op, ok := strings.CutSuffix(kind, "_qps"); ok {
-			if _, counted := known[op]; counted {
-				out.add(op, partition, Latency{Requests: value})
-			}
-		}
+	out.ReadFailures, out.WriteFailures = s.failures()
+	if free, told := s.Short(counterDiskFree); told {
+		out.DiskFree, out.TellsDisk = free/100, true
 	}
+	known := operations()
+	s.replicas(appID, func(name string, partition int32, value float64) {
+		if name == counterPending {
+			out.pending(value)
+			return
+		}
+		l := Latency{P99: time.Duration(value)}
+		op, isLatency := strings.CutSuffix(name, latencySuffix)
+		if !isLatency {
+			if op, isLatency = strings.CutSuffix(name, suffixQPS); !isLatency {
+				return
+			}
+			l = Latency{Requests: value}
+		}
+		if _, counted := known[op]; counted {
+			out.add(op, partition, l)
+		}
+	})
 	return out
 }
 
@@ -122,7 +111,7 @@ func (c *Cluster) strainOfMetrics(ctx context.Context, node string, appID int32)
 	known := operations()
 	names := []string{metricPending}
 	for op := range known {
-		names = append(names, op+latencyMetric, op+"_requests")
+		names = append(names, op+latencyMetric, op+suffixRequests)
 	}
 	replicas, err := c.Metrics(ctx, node, MetricsQuery{Types: []string{"replica"}, TableID: appID, Metrics: names, P99: true})
 	if err != nil {
@@ -134,27 +123,24 @@ func (c *Cluster) strainOfMetrics(ctx context.Context, node string, appID int32)
 		return Strain{}, err
 	}
 	out := Strain{At: replicas.At, Latencies: map[StrainKey]Latency{}}
-	for _, e := range replicas.Entities {
-		p, ok := partitionOf(e)
-		if !ok {
-			return Strain{}, fmt.Errorf("metrics of %s: %s has partition id %q", node, clip(e.ID), clip(e.Attributes["partition_id"]))
-		}
+	if err := replicas.replicas(node, func(e MetricEntity, partition int32) {
 		for name, value := range e.Values {
 			if name == metricPending {
 				out.pending(value)
-			} else if op, ok := strings.CutSuffix(name, "_requests"); ok {
-				out.add(op, p, Latency{Requests: value})
+			} else if op, ok := strings.CutSuffix(name, suffixRequests); ok {
+				out.add(op, partition, Latency{Requests: value})
 			}
 		}
 		for name, value := range e.P99 {
 			if op, ok := strings.CutSuffix(name, latencyMetric); ok {
-				out.add(op, p, Latency{P99: time.Duration(value)})
+				out.add(op, partition, Latency{P99: time.Duration(value)})
 			}
 		}
+	}); err != nil {
+		return Strain{}, err
 	}
+	out.ReadFailures, out.WriteFailures = rest.failures()
 	for _, e := range rest.Entities {
-		out.ReadFailures += e.Values[metricReadFail]
-		out.WriteFailures += e.Values[metricWriteFail]
 		free, told := e.Values[metricDiskFree]
 		if total := e.Values[metricDiskTotal]; told && total > 0 {
 			if share := free / total; !out.TellsDisk || share < out.DiskFree {

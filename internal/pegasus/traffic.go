@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -39,31 +38,11 @@ type PartitionTraffic struct {
 	Duplicated float64
 }
 
-// operation is what a counter of one replica counts.
-type operation struct{ write, nonIdempotent, duplicated bool }
-
-// operations are the counters of a replica, by what stands in front of "_qps" (up to 2.5) or
-// "_requests" (later): src/server/pegasus_server_impl_init.cpp, pegasus_write_service.cpp. Requests
-// for a TTL have none; sort key counts are counted with scans.
-func operations() map[string]operation {
-	return map[string]operation{
-		"get": {}, "multi_get": {}, "batch_get": {}, "scan": {},
-		"put": {write: true}, "multi_put": {write: true}, "remove": {write: true}, "multi_remove": {write: true},
-		"incr": {write: true, nonIdempotent: true}, "check_and_set": {write: true, nonIdempotent: true},
-		"check_and_mutate": {write: true, nonIdempotent: true},
-		"duplicate":        {duplicated: true}, "dup": {duplicated: true}, // up to 2.5, and later
-	}
-}
-
-// The counters of a server and of a table on it; the names differ up to 2.5 and later
-// (src/replica/replica_stub.cpp, replica.cpp).
+// Writes to a table that were refused as not idempotent; the names differ up to 2.5 and later
+// (src/replica/replica.cpp).
 const (
-	counterReadFail  = "recent.read.fail.count"
-	counterWriteFail = "recent.write.fail.count"
-	counterRejected  = "dup.disabled_non_idempotent_write_count@"
-	metricReadFail   = "read_failed_requests"
-	metricWriteFail  = "write_failed_requests"
-	metricRejected   = "dup_rejected_non_idempotent_write_requests"
+	counterRejected = "dup.disabled_non_idempotent_write_count@"
+	metricRejected  = "dup_rejected_non_idempotent_write_requests"
 )
 
 // TrafficCounts asks a replica server of any version.
@@ -81,26 +60,15 @@ func (c *Cluster) TrafficCounts(ctx context.Context, node string, appID int32, t
 // trafficOfCounters sorts perf counters.
 func trafficOfCounters(s Counters, appID int32, table string) TrafficCounts {
 	out := TrafficCounts{At: s.At, Rates: true, Partitions: map[int32]PartitionTraffic{}}
+	out.ReadFailures, out.WriteFailures = s.failures()
+	out.Rejected, out.TellsRejected = s.Short(counterRejected + table)
 	known := operations()
-	for full, value := range s.Values {
-		name := full[strings.LastIndexByte(full, '*')+1:]
-		switch name {
-		case counterReadFail:
-			out.ReadFailures = value
-			continue
-		case counterWriteFail:
-			out.WriteFailures = value
-			continue
-		case counterRejected + table:
-			out.Rejected, out.TellsRejected = value, true
-			continue
-		}
-		kind, at, ok := strings.Cut(name, "_qps@")
-		app, partition, isReplica := parseGpid(at)
-		if op, counted := known[kind]; ok && isReplica && counted && app == appID {
+	s.replicas(appID, func(name string, partition int32, value float64) {
+		kind, isRate := strings.CutSuffix(name, suffixQPS)
+		if op, counted := known[kind]; counted && isRate {
 			out.Partitions[partition] = out.Partitions[partition].plus(op, value)
 		}
-	}
+	})
 	return out
 }
 
@@ -108,7 +76,7 @@ func (c *Cluster) trafficOfMetrics(ctx context.Context, node string, appID int32
 	known := operations()
 	names := []string{metricRejected}
 	for kind := range known {
-		names = append(names, kind+"_requests")
+		names = append(names, kind+suffixRequests)
 	}
 	replicas, err := c.Metrics(ctx, node, MetricsQuery{Types: []string{"replica"}, TableID: appID, Metrics: names})
 	if err != nil {
@@ -119,32 +87,22 @@ func (c *Cluster) trafficOfMetrics(ctx context.Context, node string, appID int32
 		return TrafficCounts{}, err
 	}
 	out := TrafficCounts{At: replicas.At, Partitions: map[int32]PartitionTraffic{}}
-	for _, e := range replicas.Entities {
-		p, ok := partitionOf(e)
-		if !ok {
-			return TrafficCounts{}, fmt.Errorf("metrics of %s: %s has partition id %q", node, clip(e.ID), clip(e.Attributes["partition_id"]))
-		}
+	out.ReadFailures, out.WriteFailures = server.failures()
+	err = replicas.replicas(node, func(e MetricEntity, partition int32) {
 		for name, value := range e.Values {
-			kind, _ := strings.CutSuffix(name, "_requests")
+			kind, _ := strings.CutSuffix(name, suffixRequests)
 			if op, counted := known[kind]; counted {
-				out.Partitions[p] = out.Partitions[p].plus(op, value)
+				out.Partitions[partition] = out.Partitions[partition].plus(op, value)
 			}
 		}
 		if v, ok := e.Values[metricRejected]; ok {
 			out.Rejected, out.TellsRejected = out.Rejected+v, true
 		}
-	}
-	for _, e := range server.Entities {
-		out.ReadFailures += e.Values[metricReadFail]
-		out.WriteFailures += e.Values[metricWriteFail]
+	})
+	if err != nil {
+		return TrafficCounts{}, err
 	}
 	return out, nil
-}
-
-// partitionOf reads which partition a replica is of.
-func partitionOf(e MetricEntity) (int32, bool) {
-	partition, err := strconv.ParseInt(e.Attributes["partition_id"], 10, 32)
-	return int32(partition), err == nil && partition >= 0
 }
 
 func (t PartitionTraffic) plus(op operation, value float64) PartitionTraffic {
