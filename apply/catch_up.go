@@ -122,9 +122,6 @@ func (b base) catchUp(ctx context.Context, a plan.CatchUp, job CatchUpJob) (Catc
 		return out, &StepError{Step: b.id, Code: CodeVerify, Text: "the pass that brings over what differs could not be finished", Err: err,
 			Hint: "when the cause is mended, run the same command again: the rows copied so far stay"}
 	}
-	if out.Found.Stamped > 0 {
-		b.warn(CodeTTL, fmt.Sprintf("%s got an expiry from the source's default_ttl since they were copied; the target's will do the same", plan.Counted(out.Found.Stamped, "row")), "")
-	}
 	b.r.Sink.Emit(event.CaughtUp{Step: b.id, Live: job.Live, SourceRows: out.Found.SourceRows, TargetRows: out.Found.TargetRows,
 		Written: out.Written, Deleted: out.Deleted, Left: out.Left, Elapsed: b.r.Now().Sub(begun)})
 	return out, nil
@@ -141,7 +138,7 @@ func (c *catchUpRunner) prove(sum caughtUp, out CatchUpOutcome) error {
 		return err
 	}
 	c.r.Sink.Emit(event.Verified{Step: c.id, SourceRows: sum.rows.SourceRows, TargetRows: sum.rows.TargetRows, Round: sum.passes,
-		ExpiredMidway: out.Found.ExpiredMidway, Stamped: out.Found.Stamped})
+		ExpiredMidway: out.Found.ExpiredMidway})
 	return c.r.leaksMended()
 }
 

@@ -23,6 +23,8 @@ func NewCatchUps(c *Clusters, now func() time.Time) *CatchUps { return &CatchUps
 // CatchUp implements apply.CatchUps. Rows are written while others are still being compared: the target has
 // no other writer, and each key is compared once in a pass. Rows differ in every partition, since clients wrote to
 // every partition, so both tables are merged rather than summed up: that reads each row once (differ.Options.Unequal).
+// An expiry that the source's default_ttl gave since is brought over like any other (no differ.Options.SourceTTL): a client
+// that writes the same value again gives its row a longer life, and the old one would end it early on the target.
 func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.CatchUpOutcome, error) {
 	var out apply.CatchUpOutcome
 	pair, err := u.live.pair(ctx, job.Source, job.Target)
@@ -41,7 +43,8 @@ func (u *CatchUps) CatchUp(ctx context.Context, job apply.CatchUpJob) (apply.Cat
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := newMender(cancel, pair.dst.rows, rows, !job.Live, pair.opts.Clock)
-	opts := differ.Options{Selection: rows, Unequal: true, Eager: true, SourceTTL: pair.opts.SourceTTL, Clock: pair.opts.Clock, OnDifference: func(d differ.Difference) { m.mend(inner, d) }}
+	opts := differ.Options{Selection: rows, Unequal: true, Eager: true, Clock: pair.opts.Clock,
+		OnDifference: func(d differ.Difference) { m.mend(inner, d) }}
 	if job.Live { // behind the fence nothing may hold rows up
 		pacer, stop, err := u.live.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
 		if err != nil {

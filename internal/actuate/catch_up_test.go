@@ -165,6 +165,40 @@ func TestCatchUpBringsOverWhatExpiresSoon(t *testing.T) {
 	}
 }
 
+// The source's default_ttl gives each write without expiry one of its own. A row that a client wrote again, with the same
+// value, lives longer than the copy of it, and one that a compaction stamped ends sooner: both are brought over.
+func TestCatchUpBringsOverWhatDefaultTTLGave(t *testing.T) {
+	for _, live := range []bool{false, true} {
+		t.Run(fmt.Sprintf("live %v", live), func(t *testing.T) {
+			w := newLiveWorld(t, sandbox.Config{}, 5)
+			again, stamped := pegasus.Row{Key: rowKey(20_000), Value: []byte("again")}, pegasus.Row{Key: rowKey(20_001), Value: []byte("stamped")}
+			now := pegkey.ExpireTs(time.Now())
+			for _, step := range []struct {
+				table *pegasus.Table
+				row   pegasus.Row
+				life  uint32
+			}{{w.src, again, 86_000}, {w.dst, again, 80_000}, {w.src, stamped, 86_000}, {w.dst, stamped, 0}} {
+				if step.life > 0 {
+					step.row.Expire = now + step.life
+				}
+				if err := w.write(step.table, step.row); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.east.SetEnvs(ref().Table, map[string]string{"default_ttl": "86400"}); err != nil {
+				t.Fatal(err)
+			}
+			out, err := w.catchUp(apply.CatchUpJob{Live: live})
+			if err != nil || out.Written != 2 || !out.Equal() {
+				t.Errorf("%+v, %v", out, err)
+			}
+			if diff := cmp.Diff(dumped(t, w.east), dumped(t, w.west)); diff != "" {
+				t.Errorf("rows (-source +target)\n%s", diff)
+			}
+		})
+	}
+}
+
 // A row that cannot be written ends the pass with that error.
 func TestCatchUpThatCannotWrite(t *testing.T) {
 	w := newLiveWorld(t, sandbox.Config{}, 8)
