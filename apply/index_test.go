@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -228,7 +228,9 @@ func TestIndexAdoptEverywhere(t *testing.T) {
 func TestIndexOfSomebodyElseIsNotAdopted(t *testing.T) {
 	for name, change := range map[string]func(*fakeTable){
 		"rows, no marker": func(t *fakeTable) { delete(t.envs, marker.Env) },
-		"another run's":   func(t *fakeTable) { t.envs[marker.Env] = strings.Replace(t.envs[marker.Env], `"lineage":"1`, `"lineage":"9`, 1) },
+		"another run's": func(t *fakeTable) {
+			t.envs[marker.Env] = strings.Replace(t.envs[marker.Env], `"lineage":"1`, `"lineage":"9`, 1)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
