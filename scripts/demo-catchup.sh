@@ -26,18 +26,8 @@ run pegmigrate sandbox load -dir "$dir" -cluster a -table demo -partitions 8 -ro
 run pegmigrate sandbox route set -dir "$dir" -table demo -cluster a
 
 title "the declaration: $dir/move/migration.hcl"
-cat >"$dir/move/migration.hcl" <<HCL
-locals {
-  sandbox = jsondecode(file("../sandbox.json"))
-}
-
-cluster "a" {
-  meta_servers = local.sandbox.clusters[0].meta_servers
-}
-cluster "b" {
-  meta_servers = local.sandbox.clusters[1].meta_servers
-}
-
+declared_clusters >"$dir/move/migration.hcl"
+cat >>"$dir/move/migration.hcl" <<HCL
 migration "demo" {
   source {
     cluster = cluster.a
@@ -63,38 +53,26 @@ HCL
 cat "$dir/move/migration.hcl"
 
 title "clients write and delete: $rate operations per second"
-pegmigrate sandbox traffic -dir "$dir" -table demo -rate "$rate" -clients writer/go,writer/java -journal "$dir/journal" \
-  >"$dir/clients.json" 2>"$dir/clients.log" &
-clients=$!
+clients_work clients pegmigrate sandbox traffic -dir "$dir" -table demo -rate "$rate" -clients writer/go,writer/java -journal "$dir/journal"
 sleep 3
 
 title "plan"
 run pegmigrate plan "$dir/move"
 
 title "the copy, up to the gate before writes are rejected"
-printf '$ pegmigrate apply -auto-approve %s/move   # the plan that it prints again is left out\n' "$dir"
-status=0
-pegmigrate apply -auto-approve "$dir/move" >"$dir/plan.again" || status=$?
-[ "$status" -eq 3 ] || fail "apply ended with $status, not at the gate"
+stops_at_gate pegmigrate apply -auto-approve "$dir/move"
 copied=$(pegmigrate status -json "$dir/move" | grep -o '"id": *"copy"[^}]*')
 moment() { date -d "$(grep -o "\"$1\": *\"[^\"]*\"" <<<"$copied" | cut -d '"' -f 4)" +%s%N; }
 copy=$((($(moment finished) - $(moment started)) / 1000000))
 
 title "the fence, and what clients changed meanwhile"
-apply=(pegmigrate apply -auto-approve -approve fence "$dir/move")
-printf '$ %s\n' "${apply[*]}"
-why="\`${apply[*]}\` failed"
-"${apply[@]}" >"$dir/plan.again"
+applied pegmigrate apply -auto-approve -approve fence "$dir/move"
 
 title "the clients, whose writes are rejected now"
-why="the clients failed: $(tail -n 1 "$dir/clients.log")"
-kill -TERM "$clients"
-wait "$clients" || true
-clients=
-tail -n 3 "$dir/clients.log"
+clients_end 3 rejected
 
 title "every write that they were promised is on b, nothing that they deleted came back"
-run pegmigrate sandbox traffic -dir "$dir" -table demo -check -journal "$dir/journal" -cluster b
+promised b
 
 title "the same question without pegmigrate's differ: both tables as text"
 # A line is {"p":partition,"k":"key","v":"value","e":expiry}. The partition is left out: the counts differ.
@@ -108,11 +86,11 @@ title "what is on record"
 run pegmigrate report "$dir/move"
 
 why="the summary could not be made"
-window=$(($(pegmigrate report -format json "$dir/move" | grep -o '"total_ns": *[0-9]*' | head -n 1 | grep -o '[0-9]*$') / 1000000))
+window=$(window)
 acknowledged=$(grep -c . "$dir/journal")
 held=$(wc -l <"$dir/rows.b")
 rm -f "$dir/rows.a" "$dir/rows.b"
-[ "$held" -ge "$((rows * 9 / 10))" ] || fail "b holds $held rows, a had $rows"
+most_rows_are_held "$held"
 [ "$((window * 10))" -lt "$copy" ] || fail "writes were rejected for $window ms, the copy took $copy ms: not under a tenth"
 echo
 echo "$name: ok rows=$held acknowledged=$acknowledged copy=${copy}ms window=${window}ms differences=$differences seconds=$(($(date +%s) - started))"

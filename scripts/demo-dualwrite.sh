@@ -16,15 +16,6 @@ dir=${DIR:-.demo-dualwrite}
 name=demo-dualwrite
 . scripts/demo-frame.sh
 
-# stops_at_gate runs apply, which must stop at a gate.
-stops_at_gate() {
-  why="\`$*\` failed"
-  printf '$ %s   # the plan that it prints again is left out\n' "$*"
-  status=0
-  "$@" >"$dir/plan.again" || status=$?
-  [ "$status" -eq 3 ] || fail "\`$*\` ended with $status, not at a gate"
-}
-
 # differences prints how many rows of two dumps differ: key, value, and expiry. A line is
 # {"p":partition,"k":"key","v":"value","e":expiry}. Partitions differ since the counts do. A client that gives a
 # row a time to live computes its end once per table: the ends may be some seconds apart.
@@ -52,22 +43,8 @@ title "$rows rows on a: 4 partitions, 1 to 50 sort keys per hash key, every fift
 run pegmigrate sandbox load -dir "$dir" -cluster a -table demo -partitions 4 -rows "$rows" -sort-keys 1-50 -ttl-share 0.2
 
 title "the declaration: $dir/move/migration.hcl"
-cat >"$dir/move/migration.hcl" <<'HCL'
-locals {
-  sandbox = jsondecode(file("../sandbox.json"))
-}
-
-cluster "a" {
-  meta_servers = local.sandbox.clusters[0].meta_servers
-}
-cluster "b" {
-  meta_servers = local.sandbox.clusters[1].meta_servers
-}
-
-provider "store" { # [block_service.store] of the servers of both clusters
-  type = "local_service"
-  args = local.sandbox.block_store
-}
+{ declared_clusters && declared_store; } >"$dir/move/migration.hcl"
+cat >>"$dir/move/migration.hcl" <<'HCL'
 
 migration "demo" {
   source {
@@ -92,8 +69,7 @@ run pegmigrate validate "$dir/move"
 
 title "a client of today: it knows a alone"
 work=(pegmigrate sandbox traffic -dir "$dir" -table demo -rate "$rate")
-"${work[@]}" -clients writer/java -dual a -found 500 -journal "$dir/before.journal" >"$dir/before.json" 2>"$dir/before.log" &
-clients=$!
+clients_work before "${work[@]}" -clients writer/java -dual a -found 500 -journal "$dir/before.journal"
 
 title "plan looks at both clusters and the block service, and changes nothing"
 run pegmigrate plan "$dir/move"
@@ -102,15 +78,8 @@ title "apply makes the table on b, and stops: clients have to write both first"
 stops_at_gate pegmigrate apply -auto-approve "$dir/move"
 
 title "the clients of today end, dual writers take over: both tables, deletes as well, what fails is repeated"
-why="the client failed: $(tail -n 1 "$dir/before.log")"
-kill -TERM "$clients"
-wait "$clients"
-clients=
-tail -n 1 "$dir/before.log"
-dual=("${work[@]}" -clients writer/java,writer/go,reader/java -dual a,b -found 5000 -journal "$dir/journal")
-printf '$ %s &\n' "${dual[*]}"
-"${dual[@]}" >"$dir/clients.json" 2>"$dir/clients.log" &
-clients=$!
+clients_end 1
+clients_work clients "${work[@]}" -clients writer/java,writer/go,reader/java -dual a,b -found 5000 -journal "$dir/journal"
 for _ in $(seq 300); do
   grep -q ' ok ' "$dir/clients.log" && break
   kill -0 "$clients" 2>/dev/null || fail "the dual writer ended: $(tail -n 1 "$dir/clients.log")"
@@ -122,11 +91,7 @@ stops_at_gate pegmigrate apply -auto-approve -approve dual_write "$dir/move"
 
 title "the clients, which were never rejected on a"
 sleep 2
-why="the clients failed: $(tail -n 1 "$dir/clients.log")"
-kill -TERM "$clients"
-wait "$clients"
-clients=
-tail -n 1 "$dir/clients.log"
+clients_end 1
 cat "$dir/clients.json"
 
 title "both tables as text, compared without the tool"
@@ -142,22 +107,17 @@ echo "rows on b: $held"
 differ=$(differences "$dir/a.rows" "$dir/b.rows")
 echo "differences: $differ"
 [ "$differ" -eq 0 ] || fail "$differ rows differ between the two tables"
-[ "$held" -ge "$((rows * 9 / 10))" ] || fail "b holds $held rows, a had $rows"
+most_rows_are_held "$held"
 
 title "every write and delete that the dual writers were promised is on both"
-for cluster in a b; do
-  run pegmigrate sandbox traffic -dir "$dir" -table demo -check -journal "$dir/journal" -cluster "$cluster"
-done
+promised a b
 
 title "clients read and write b alone from here: the end"
-run pegmigrate apply -auto-approve -approve cutover "$dir/move" >"$dir/plan.again"
+applied pegmigrate apply -auto-approve -approve cutover "$dir/move"
 run pegmigrate status "$dir/move"
 
 title "nothing is left behind but the closed source and the backup"
-printf '$ pegmigrate doctor %s/move\n' "$dir"
-pegmigrate doctor "$dir/move" >"$dir/doctor.txt" && fail "doctor does not see that a/demo is closed"
-cat "$dir/doctor.txt"
-[ "$(grep -c '^[^ ]' "$dir/doctor.txt")" -eq 1 ] || fail "doctor finds more than the fence"
+only_the_fence_is_left
 [ ! -e "$dir/blocks/pegmigrate" ] || fail "files that were written for the load are left in $dir/blocks/pegmigrate"
 
 why="the summary could not be made"

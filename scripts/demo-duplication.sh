@@ -29,18 +29,8 @@ run pegmigrate sandbox env -dir "$dir" -cluster a -table demo default_ttl=864000
 run pegmigrate sandbox route set -dir "$dir" -table demo -cluster a
 
 title "the declaration: $dir/move/migration.hcl"
-cat >"$dir/move/migration.hcl" <<'HCL'
-locals {
-  sandbox = jsondecode(file("../sandbox.json"))
-}
-
-cluster "a" {
-  meta_servers = local.sandbox.clusters[0].meta_servers
-}
-cluster "b" {
-  meta_servers = local.sandbox.clusters[1].meta_servers
-}
-
+declared_clusters >"$dir/move/migration.hcl"
+cat >>"$dir/move/migration.hcl" <<'HCL'
 migration "demo" {
   source {
     cluster = cluster.a
@@ -71,8 +61,7 @@ title "clients work through the proxies: $rate operations per second; one of the
 work=(pegmigrate sandbox traffic -dir "$dir" -table demo -rate "$rate")
 "${work[@]}" -clients incr -for 8s -journal "$dir/incr.journal" >"$dir/incr.json" 2>"$dir/incr.log" &
 incr=$!
-"${work[@]}" -clients writer/go,writer/java,reader/go -journal "$dir/journal" >"$dir/clients.json" 2>"$dir/clients.log" &
-clients=$!
+clients_work clients "${work[@]}" -clients writer/go,writer/java,reader/go -journal "$dir/journal"
 sleep 5
 
 title "plan refuses: a client would be rejected from the moment the duplication exists"
@@ -90,42 +79,29 @@ done
 run pegmigrate plan "$dir/move"
 
 title "apply, up to the gate before writes are rejected"
-printf '$ pegmigrate apply -auto-approve %s/move   # the plan that it prints again is left out\n' "$dir"
-status=0
-pegmigrate apply -auto-approve "$dir/move" >"$dir/plan.again" || status=$?
-[ "$status" -eq 3 ] || fail "apply ended with $status, not at the gate"
+stops_at_gate pegmigrate apply -auto-approve "$dir/move"
 
 title "the cut-over"
-apply=(pegmigrate apply -auto-approve -approve cutover "$dir/move")
-printf '$ %s\n' "${apply[*]}"
-why="\`${apply[*]}\` failed"
-"${apply[@]}" >"$dir/plan.again"
+applied pegmigrate apply -auto-approve -approve cutover "$dir/move"
 
 title "the clients, which knew nothing of it"
 sleep 2
-why="the clients failed: $(tail -n 1 "$dir/clients.log")"
-kill -TERM "$clients"
-wait "$clients" || true
-clients=
-tail -n 3 "$dir/clients.log"
+clients_end 3 rejected
 cat "$dir/clients.json"
 
 title "every write that they were promised is on b, nothing that they deleted came back"
-run pegmigrate sandbox traffic -dir "$dir" -table demo -check -journal "$dir/journal" -cluster b | tee "$dir/check.json"
+promised b | tee "$dir/check.json"
 
 title "what of the cut-over is on record"
 run pegmigrate report "$dir/move"
 
 title "nothing is left behind but the closed source"
-printf '$ pegmigrate doctor %s/move\n' "$dir"
-pegmigrate doctor "$dir/move" >"$dir/doctor.txt" && fail "doctor does not see that a/demo is closed"
-cat "$dir/doctor.txt"
-[ "$(grep -c '^[^ ]' "$dir/doctor.txt")" -eq 1 ] || fail "doctor finds more than the fence"
+only_the_fence_is_left
 
 why="the summary could not be made"
-window=$(pegmigrate report -format json "$dir/move" | grep -o '"total_ns": *[0-9]*' | head -n 1 | grep -o '[0-9]*$')
+window=$(window)
 acknowledged=$(grep -c . "$dir/journal")
 held=$(pegmigrate sandbox dump -dir "$dir" -cluster b -table demo | wc -l)
-[ "$held" -ge "$((rows * 9 / 10))" ] || fail "b holds $held rows, a had $rows"
+most_rows_are_held "$held"
 echo
-echo "$name: ok rows=$held acknowledged=$acknowledged window=$((window / 1000000))ms budget=20s seconds=$(($(date +%s) - started))"
+echo "$name: ok rows=$held acknowledged=$acknowledged window=${window}ms budget=20s seconds=$(($(date +%s) - started))"

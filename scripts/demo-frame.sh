@@ -67,3 +67,95 @@ sandbox_up() {
   done
   fail "the sandbox was not ready after 30 seconds"
 }
+
+# declared_clusters prints the head of a declaration in a folder below $dir: clusters a and b of the sandbox.
+declared_clusters() {
+  cat <<'HCL'
+locals {
+  sandbox = jsondecode(file("../sandbox.json"))
+}
+
+cluster "a" {
+  meta_servers = local.sandbox.clusters[0].meta_servers
+}
+cluster "b" {
+  meta_servers = local.sandbox.clusters[1].meta_servers
+}
+
+HCL
+}
+
+# declared_store prints the block service of the servers of both clusters.
+declared_store() {
+  cat <<'HCL'
+provider "store" { # [block_service.store] of the servers of both clusters
+  type = "local_service"
+  args = local.sandbox.block_store
+}
+HCL
+}
+
+# applied APPLY... runs apply to its end.
+applied() {
+  why="\`$*\` failed"
+  printf '$ %s   # the plan that it prints again is left out\n' "$*"
+  "$@" >"$dir/plan.again"
+}
+
+# stops_at_gate APPLY... runs apply, which must stop at a gate.
+stops_at_gate() {
+  local status=0
+  why="\`$*\` failed"
+  printf '$ %s   # the plan that it prints again is left out\n' "$*"
+  "$@" >"$dir/plan.again" || status=$?
+  [ "$status" -eq 3 ] || fail "\`$*\` ended with $status, not at a gate"
+}
+
+# clients_work NAME TRAFFIC... begins clients that work until clients_end; $dir/NAME.log is what they say, NAME.json
+# what they did.
+clients_work() {
+  clients_at=$dir/$1
+  shift
+  printf '$ %s &\n' "$*"
+  "$@" >"$clients_at.json" 2>"$clients_at.log" &
+  clients=$!
+}
+
+# clients_end LINES [rejected] ends them and shows the end of what they said. Clients that were rejected meanwhile do
+# not end well.
+clients_end() {
+  why="the clients failed: $(tail -n 1 "$clients_at.log")"
+  kill -TERM "$clients"
+  wait "$clients" || [ "${2:-}" = rejected ]
+  clients=
+  tail -n "$1" "$clients_at.log"
+}
+
+# promised CLUSTER... checks that every write that clients were promised is on these clusters, and that nothing
+# that they deleted came back.
+promised() {
+  local cluster
+  for cluster in "$@"; do
+    run pegmigrate sandbox traffic -dir "$dir" -table demo -check -journal "$dir/journal" -cluster "$cluster"
+  done
+}
+
+# window prints how long writes were rejected, in milliseconds, as the certificate has it.
+window() {
+  local ns
+  ns=$(pegmigrate report -format json "$dir/move" | grep -o '"total_ns": *[0-9]*' | head -n 1 | grep -o '[0-9]*$')
+  echo $((ns / 1000000))
+}
+
+# only_the_fence_is_left asks doctor, which has to find the closed source and nothing else.
+only_the_fence_is_left() {
+  printf '$ pegmigrate doctor %s/move\n' "$dir"
+  pegmigrate doctor "$dir/move" >"$dir/doctor.txt" && fail "doctor does not see that a/demo is closed"
+  cat "$dir/doctor.txt"
+  [ "$(grep -c '^[^ ]' "$dir/doctor.txt")" -eq 1 ] || fail "doctor finds more than the fence"
+}
+
+# most_rows_are_held N checks that so many rows on b are most of those that a was given.
+most_rows_are_held() {
+  [ "$1" -ge "$((rows * 9 / 10))" ] || fail "b holds $1 rows, a had $rows"
+}
