@@ -51,17 +51,17 @@ differences=0
 moved=0
 for counts in "4 16" "16 4" "6 4"; do
   read -r from to <<<"$counts"
-  name=from_${from}_to_${to}
+  one=from_${from}_to_${to}
   table=demo_$from
 
   title "$from to $to partitions: $rows rows on a"
   run pegmigrate sandbox load -dir "$dir" -cluster a -table "$table" -partitions "$from" -rows "$rows" -sort-keys 1-50 -ttl-share 0.2
 
   title "$from to $to partitions: plan looks at both clusters and the block service, and changes nothing"
-  run pegmigrate plan -migration "$name" "$dir/move"
+  run pegmigrate plan -migration "$one" "$dir/move"
 
   title "$from to $to partitions: apply"
-  applied pegmigrate apply -auto-approve -migration "$name" "$dir/move"
+  applied pegmigrate apply -auto-approve -migration "$one" "$dir/move"
 
   title "$from to $to partitions: both tables as text, compared with cmp"
   # A line is {"p":partition,"k":"key","v":"value","e":expiry}. The partition is left out, because
