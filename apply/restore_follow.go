@@ -94,7 +94,8 @@ func (s *restoreRunner) follow(ctx context.Context) error {
 		if err := s.noteEmpty(now.parts); err != nil {
 			return sight{}, err
 		}
-		moving := slices.ContainsFunc(now.parts, func(p RestorePartition) bool { return p.Progress > 0 && p.Progress < wholeRestore })
+		// A partition may be whole between two looks: then bytes flowed, whatever the servers' counters caught of it.
+		moving := slices.ContainsFunc(now.parts, func(p RestorePartition) bool { return p.Progress > 0 })
 		if err := s.ramp.look(ctx, moving); err != nil {
 			return sight{}, err
 		}
