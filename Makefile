@@ -79,7 +79,7 @@ test-browser: setup-race ## the pages that report writes, in a real browser (Deb
 	scripts/browser.sh $(GO) test -race -count=1 -timeout 15m -run '^TestBrowser$$' .
 
 .PHONY: bench
-bench: setup ## rows per second and per CPU second of copying and comparing, 12 tables, ten minutes; SHORT=1: two tables, KEEP=1: into BENCHMARKS.md
+bench: setup ## rows per second and per CPU second of copying and comparing, 12 tables, two minutes; SHORT=1: two tables, KEEP=1: into BENCHMARKS.md
 	@KEEP=$(KEEP) scripts/bench.sh rates $(if $(SHORT),-short -benchtime 1s)
 
 .PHONY: bench-large

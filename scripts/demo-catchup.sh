@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A copy of a table that clients write to and delete from, 2,000 operations a second, on one machine, and a check
-# of it: two embedded clusters, 600,000 rows, from 8 to 16 partitions. The copy is held to RATE rows per second,
+# of it: two embedded clusters, 600,000 rows, from 8 to 16 partitions. The copy is held to CAP rows per second,
 # as one is that has to leave clients their servers; writes are rejected only while what they changed is brought
 # over and both tables are compared, which no cap holds. That has to take less than a tenth of the copy. It leaves
 # .demo-catchup behind and ends with exactly one line,
