@@ -43,7 +43,7 @@ func (x *Indexes) Prove(ctx context.Context, job apply.IndexJob) (apply.IndexOut
 	if err != nil {
 		return out, err
 	}
-	pacer, stop, err := x.engine.clusters.paced(ctx, job.Table, job.Index, pacedLimits(job.Limits, job.Unpaced))
+	pacer, stop, err := x.engine.clusters.pacedReading(ctx, job.Table, job.Index, pacedLimits(job.Limits, job.Unpaced))
 	if err != nil {
 		return out, err
 	}

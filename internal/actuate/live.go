@@ -73,7 +73,7 @@ func (l *Live) CompareLive(ctx context.Context, job apply.LiveJob) (apply.LiveOu
 	}
 	opts := pair.opts
 	opts.Patience, opts.Still, opts.ExpirySkew = job.Patience, job.Still, uint32(job.ExpirySkew/time.Second)
-	pacer, stop, err := l.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
+	pacer, stop, err := l.engine.clusters.pacedReading(ctx, job.Source, job.Target, job.Limits)
 	if err != nil {
 		return out, err
 	}

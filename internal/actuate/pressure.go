@@ -41,6 +41,13 @@ func (c *Clusters) paced(ctx context.Context, source, target plan.TableRef, limi
 	return p, func() { endWindows(); endWatch() }, nil
 }
 
+// pacedReading is paced for a comparison. It writes next to nothing, so that what a disk of the target has free, or still
+// has to compact, is no reason to hold it: a copy may well end below that mark, and must not be left unproven for ever.
+func (c *Clusters) pacedReading(ctx context.Context, source, target plan.TableRef, limits plan.CopyLimits) (*pace.Pacer, func(), error) {
+	limits.StopIf.DiskFree, limits.StopIf.PendingCompaction = 0, 0
+	return c.paced(ctx, source, target, limits)
+}
+
 // watch looks at the health of both clusters until the returned function is called. The first look is
 // over when it returns: a full disk is seen before the first row.
 func (c *Clusters) watch(ctx context.Context, p *pace.Pacer, source, target plan.TableRef, stopIf plan.StopIf) (stop func()) {

@@ -50,7 +50,7 @@ func (e *Engine) Verify(ctx context.Context, job apply.VerifyJob) (event.Verifie
 		return event.Verified{}, err
 	}
 	repair := e.repairer(ctx, dst, job, &opts)
-	pacer, stop, err := e.clusters.paced(ctx, job.Source, job.Target, job.Limits)
+	pacer, stop, err := e.clusters.pacedReading(ctx, job.Source, job.Target, job.Limits)
 	if err != nil {
 		return event.Verified{}, err
 	}

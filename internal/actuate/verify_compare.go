@@ -62,7 +62,7 @@ func (l *Live) Compare(ctx context.Context, job Comparison) (event.Verified, err
 	if err != nil {
 		return event.Verified{}, err
 	}
-	pacer, stop, err := l.engine.clusters.paced(ctx, job.Source, job.Target, job.Limits)
+	pacer, stop, err := l.engine.clusters.pacedReading(ctx, job.Source, job.Target, job.Limits)
 	if err != nil {
 		return event.Verified{}, err
 	}
