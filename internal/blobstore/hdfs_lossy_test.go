@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -19,7 +20,8 @@ type lossyProxy struct {
 	listener net.Listener
 	target   string
 	lost     atomic.Int64
-	one      int64 // of so many answers is lost
+	one      int64        // of so many answers is lost, 0 for none
+	next     atomic.Int64 // the one after so many is lost as well, none when negative
 	running  sync.WaitGroup
 }
 
@@ -30,6 +32,7 @@ func newLossyProxy(t *testing.T, target string, one int64) *lossyProxy {
 		t.Fatal(err)
 	}
 	p := &lossyProxy{listener: l, target: target, one: one}
+	p.next.Store(-1)
 	p.running.Go(func() {
 		for {
 			client, err := l.Accept()
@@ -66,7 +69,7 @@ func (p *lossyProxy) serve(client net.Conn) {
 		if _, err := io.ReadFull(server, answer); err != nil {
 			return
 		}
-		if rand.Int64N(p.one) == 0 {
+		if p.one > 0 && rand.Int64N(p.one) == 0 || p.next.Add(-1) == -1 {
 			p.lost.Add(1)
 			return
 		}
@@ -144,5 +147,39 @@ func testHDFSRenamedTwice(t *testing.T, c *hdfstest.Cluster) {
 	})
 	if err != nil || info.Size != 3 {
 		t.Fatalf("%+v, %v", info, err)
+	}
+}
+
+// testHDFSRenamedUnseen: the answer of a rename is lost, and then that of the look at what it did.
+func testHDFSRenamedUnseen(t *testing.T, c *hdfstest.Cluster) {
+	proxy := newLossyProxy(t, c.NameNodes()[0], 0)
+	h := openTest(t, c, func(o *HDFSOptions) { o.NameNodes = []string{proxy.listener.Addr().String()} })
+	mustMkdir(t, h, "unseen")
+	created, err := h.Create(t.Context(), "unseen/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer created.Abort()
+	w := created.(*hdfsWriter)
+	if _, err := w.Write([]byte("abc")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := use(t.Context(), h.sessions, func(s *session) (fs.FileInfo, error) { return w.fill(s, "/unseen/.f1") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.rename(t.Context(), "/unseen/.f1", info); err != nil {
+		t.Fatal(err)
+	}
+	// As after a rename whose answer was lost: the next one finds nothing to rename, and which of its answers is lost
+	// must not matter.
+	for n := range int64(6) {
+		proxy.next.Store(n)
+		if err := w.rename(t.Context(), "/unseen/.f1", info); err != nil {
+			t.Errorf("answer %d is lost: %v", n, err)
+		}
+	}
+	if proxy.lost.Load() == 0 {
+		t.Error("no answer was lost")
 	}
 }

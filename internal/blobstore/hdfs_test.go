@@ -66,6 +66,7 @@ func TestHDFS(t *testing.T) {
 	t.Run("replaced while it is read", func(t *testing.T) { testHDFSReplaced(t, c) })
 	t.Run("lost answers", func(t *testing.T) { testHDFSLostAnswers(t, c) })
 	t.Run("renamed twice", func(t *testing.T) { testHDFSRenamedTwice(t, c) })
+	t.Run("renamed unseen", func(t *testing.T) { testHDFSRenamedUnseen(t, c) })
 	t.Run("safe mode", func(t *testing.T) { testHDFSSafeMode(t, c) })
 	t.Run("failover", func(t *testing.T) { testHDFSFailover(t, c) })
 	t.Run("hanging name node", func(t *testing.T) { testHDFSHangingNameNode(t, c) })

@@ -20,9 +20,10 @@ import (
 	"github.com/pegmigrate/pegmigrate/internal/atomicfile"
 )
 
-// maxUploads is how often a file is sent before it is given up, some 15 seconds of pauses in all. The name node gives each
-// try new data nodes; the library cannot tell it which one is dead, so that it may take one more than once.
-const maxUploads = 10
+// maxUploads is how often a file is sent before it is given up, some 35 seconds of pauses in all, more than a name node that
+// looks every few seconds needs to know that a data node is dead. It gives each try new data nodes; the library cannot tell it
+// which one is dead, so that it may take one more than once.
+const maxUploads = 14
 
 // hdfsWriter keeps what it is given and sends it at the end, under a temporary name that a rename replaces.
 type hdfsWriter struct {
@@ -216,8 +217,11 @@ func (w *hdfsWriter) rename(ctx context.Context, temporary string, info fs.FileI
 				return struct{}{}, err
 			}
 			there, statErr := s.client.Stat(final)
-			if statErr == nil && identity(there) == identity(info) && there.Size() == info.Size() {
+			switch {
+			case statErr == nil && identity(there) == identity(info) && there.Size() == info.Size():
 				return struct{}{}, nil
+			case statErr != nil && !errors.Is(statErr, fs.ErrNotExist):
+				return struct{}{}, statErr // whether it was done is not known yet
 			}
 			return struct{}{}, err
 		})

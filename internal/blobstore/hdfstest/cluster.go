@@ -148,7 +148,34 @@ func (c *Cluster) Failover(from, to string) {
 }
 
 // Freeze stops a daemon as SIGSTOP does: its ports take connections, and nothing answers. Thaw ends that.
-func (c *Cluster) Freeze(names ...string) { c.signal(syscall.SIGSTOP, names) }
+func (c *Cluster) Freeze(names ...string) {
+	c.t.Helper()
+	c.signal(syscall.SIGSTOP, names)
+	for _, name := range names {
+		if err := c.wait(func() error { return stopped(c.daemons[name].cmd.Process.Pid) }); err != nil {
+			c.t.Fatalf("%s: %v", name, err)
+		}
+	}
+}
+
+// stopped says which thread of a process still runs: a signal is sent at once, and each thread heeds it in its own time.
+func stopped(pid int) error {
+	states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(states) == 0 {
+		return errEnded
+	}
+	for _, file := range states {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // it ended
+		}
+		// The name in parentheses may hold anything; the state comes behind it (proc(5)).
+		if rest := data[bytes.LastIndexByte(data, ')')+1:]; !bytes.HasPrefix(bytes.TrimSpace(rest), []byte("T")) {
+			return fmt.Errorf("%s: %.20q", file, rest)
+		}
+	}
+	return nil
+}
 
 // Thaw lets frozen daemons go on.
 func (c *Cluster) Thaw(names ...string) { c.signal(syscall.SIGCONT, names) }

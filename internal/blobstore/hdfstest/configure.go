@@ -75,6 +75,8 @@ func (c *Cluster) configure() error {
 			{"dfs.namenode.heartbeat.recheck-interval", "1000"},
 			{"dfs.namenode.stale.datanode.interval", "3000"},
 			{"dfs.namenode.avoid.write.stale.datanode", "true"},
+			// One of two counts as too many to avoid by default.
+			{"dfs.namenode.write.stale.datanode.ratio", "1.0"},
 		},
 	}
 	for name, properties := range files {
