@@ -49,35 +49,7 @@ func (c *Cluster) configure() error {
 			{"hadoop.tmp.dir", c.dir + "/tmp/${pegmigrate.node}"},
 			{"ipc.client.connect.max.retries", "3"},
 		},
-		"hdfs-site.xml": {
-			{"dfs.nameservices", "test"},
-			{"dfs.ha.namenodes.test", "nn1,nn2"},
-			{"dfs.ha.namenode.id", "${pegmigrate.node}"},
-			{"dfs.namenode.rpc-address.test.nn1", c.address("nn1")},
-			{"dfs.namenode.rpc-address.test.nn2", c.address("nn2")},
-			{"dfs.namenode.http-address.test.nn1", fmt.Sprintf("127.0.0.1:%d", http["nn1"])},
-			{"dfs.namenode.http-address.test.nn2", fmt.Sprintf("127.0.0.1:%d", http["nn2"])},
-			{"dfs.namenode.name.dir", "file://" + c.dir + "/${pegmigrate.node}"},
-			{"dfs.namenode.shared.edits.dir", "file://" + c.dir + "/shared"},
-			{"dfs.ha.fencing.methods", "shell(/bin/true)"},
-			{"dfs.ha.tail-edits.period", "1s"},
-			{"dfs.client.failover.proxy.provider.test", "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider"},
-			{"dfs.datanode.address", "127.0.0.1:0"},
-			{"dfs.datanode.http.address", "127.0.0.1:0"},
-			{"dfs.datanode.ipc.address", "127.0.0.1:0"},
-			{"dfs.datanode.data.dir", "file://" + c.dir + "/${pegmigrate.node}"},
-			{"dfs.blocksize", "1048576"},
-			{"dfs.replication", "2"},
-			{"dfs.namenode.safemode.extension", "0"},
-			{"dfs.ls.limit", "7"},
-			// A data node that is gone is not used for new blocks after some seconds, instead of minutes.
-			{"dfs.heartbeat.interval", "1"},
-			{"dfs.namenode.heartbeat.recheck-interval", "1000"},
-			{"dfs.namenode.stale.datanode.interval", "3000"},
-			{"dfs.namenode.avoid.write.stale.datanode", "true"},
-			// One of two counts as too many to avoid by default.
-			{"dfs.namenode.write.stale.datanode.ratio", "1.0"},
-		},
+		"hdfs-site.xml": c.hdfsSite(http),
 	}
 	for name, properties := range files {
 		if err := os.WriteFile(filepath.Join(conf, name), xml(properties), 0o600); err != nil {
@@ -85,6 +57,39 @@ func (c *Cluster) configure() error {
 		}
 	}
 	return os.WriteFile(filepath.Join(conf, "log4j.properties"), []byte(logging), 0o600)
+}
+
+// hdfsSite are the properties of the daemons; http are the ports of the name nodes' web servers.
+func (c *Cluster) hdfsSite(http map[string]int) [][2]string {
+	return [][2]string{
+		{"dfs.nameservices", "test"},
+		{"dfs.ha.namenodes.test", "nn1,nn2"},
+		{"dfs.ha.namenode.id", "${pegmigrate.node}"},
+		{"dfs.namenode.rpc-address.test.nn1", c.address("nn1")},
+		{"dfs.namenode.rpc-address.test.nn2", c.address("nn2")},
+		{"dfs.namenode.http-address.test.nn1", fmt.Sprintf("127.0.0.1:%d", http["nn1"])},
+		{"dfs.namenode.http-address.test.nn2", fmt.Sprintf("127.0.0.1:%d", http["nn2"])},
+		{"dfs.namenode.name.dir", "file://" + c.dir + "/${pegmigrate.node}"},
+		{"dfs.namenode.shared.edits.dir", "file://" + c.dir + "/shared"},
+		{"dfs.ha.fencing.methods", "shell(/bin/true)"},
+		{"dfs.ha.tail-edits.period", "1s"},
+		{"dfs.client.failover.proxy.provider.test", "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider"},
+		{"dfs.datanode.address", "127.0.0.1:0"},
+		{"dfs.datanode.http.address", "127.0.0.1:0"},
+		{"dfs.datanode.ipc.address", "127.0.0.1:0"},
+		{"dfs.datanode.data.dir", "file://" + c.dir + "/${pegmigrate.node}"},
+		{"dfs.blocksize", "1048576"},
+		{"dfs.replication", "2"},
+		{"dfs.namenode.safemode.extension", "0"},
+		{"dfs.ls.limit", "7"},
+		// A data node that is gone is not used for new blocks after some seconds, instead of minutes.
+		{"dfs.heartbeat.interval", "1"},
+		{"dfs.namenode.heartbeat.recheck-interval", "1000"},
+		{"dfs.namenode.stale.datanode.interval", "3000"},
+		{"dfs.namenode.avoid.write.stale.datanode", "true"},
+		// One of two counts as too many to avoid by default.
+		{"dfs.namenode.write.stale.datanode.ratio", "1.0"},
+	}
 }
 
 const logging = `log4j.rootLogger=WARN, err
