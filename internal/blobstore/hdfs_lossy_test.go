@@ -113,19 +113,26 @@ func testHDFSLostAnswers(t *testing.T, c *hdfstest.Cluster) {
 	t.Logf("%d answers were lost", proxy.lost.Load())
 }
 
-// testHDFSRenamedTwice: a rename whose answer was lost is found done, and one that somebody else's file stands in for is not.
-func testHDFSRenamedTwice(t *testing.T, c *hdfstest.Cluster) {
-	h := openTest(t, c, nil)
-	mustMkdir(t, h, "twice")
-	created, err := h.Create(t.Context(), "twice/f")
+// filled is a writer that was given three bytes and has sent nothing yet.
+func filled(t *testing.T, h *HDFS, name string) *hdfsWriter {
+	t.Helper()
+	created, err := h.Create(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer created.Abort()
+	t.Cleanup(func() { _ = created.Abort() })
 	w := created.(*hdfsWriter)
 	if _, err := w.Write([]byte("abc")); err != nil {
 		t.Fatal(err)
 	}
+	return w
+}
+
+// testHDFSRenamedTwice: a rename whose answer was lost is found done, and one that somebody else's file stands in for is not.
+func testHDFSRenamedTwice(t *testing.T, c *hdfstest.Cluster) {
+	h := openTest(t, c, nil)
+	mustMkdir(t, h, "twice")
+	w := filled(t, h, "twice/f")
 	info, err := use(t.Context(), h.sessions, func(s *session) (e Entry, err error) {
 		i, err := w.fill(s, "/twice/.f1")
 		if err == nil {
@@ -155,15 +162,7 @@ func testHDFSRenamedUnseen(t *testing.T, c *hdfstest.Cluster) {
 	proxy := newLossyProxy(t, c.NameNodes()[0], 0)
 	h := openTest(t, c, func(o *HDFSOptions) { o.NameNodes = []string{proxy.listener.Addr().String()} })
 	mustMkdir(t, h, "unseen")
-	created, err := h.Create(t.Context(), "unseen/f")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer created.Abort()
-	w := created.(*hdfsWriter)
-	if _, err := w.Write([]byte("abc")); err != nil {
-		t.Fatal(err)
-	}
+	w := filled(t, h, "unseen/f")
 	info, err := use(t.Context(), h.sessions, func(s *session) (fs.FileInfo, error) { return w.fill(s, "/unseen/.f1") })
 	if err != nil {
 		t.Fatal(err)
