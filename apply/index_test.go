@@ -163,6 +163,15 @@ func TestIndexCrashEverywhere(t *testing.T) {
 	})
 }
 
+// takesIndexBack rolls back and expects that the index is gone.
+func (s *scene) takesIndexBack() {
+	s.t.Helper()
+	s.must(s.rollback(s.t.Context()))
+	if s.world.table(indexTable()) != nil {
+		s.t.Errorf("the index is left\n%s", s.story())
+	}
+}
+
 // TestIndexRollbackEverywhere kills apply at every point and rolls back: neither table is left.
 func TestIndexRollbackEverywhere(t *testing.T) {
 	t.Parallel()
@@ -177,10 +186,7 @@ func TestIndexRollbackEverywhere(t *testing.T) {
 		if doc := s.document(); doc == nil || doc.Outcome != state.OutcomeOpen || doc.Step("disown").Attempts > 0 {
 			return true
 		}
-		s.must(s.rollback(t.Context()))
-		if s.world.table(indexTable()) != nil {
-			t.Errorf("the index is left\n%s", s.story())
-		}
+		s.takesIndexBack()
 		s.same(before)
 		return true
 	})
@@ -215,10 +221,7 @@ func TestIndexAdoptEverywhere(t *testing.T) {
 			s.indexed()
 			return true
 		}
-		s.must(s.rollback(t.Context()))
-		if s.world.table(indexTable()) != nil {
-			t.Errorf("the index is left\n%s", s.story())
-		}
+		s.takesIndexBack()
 		s.rolledBack(before)
 		return true
 	})
